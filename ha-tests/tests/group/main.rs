@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // a helper that cannot go on fails its test
 
 mod access;
+mod api;
 mod audit;
 mod backup;
 mod balancer;

@@ -3,12 +3,14 @@
 //! Contains no rule of records, no word of Raft, no durable state, and no configuration of its own: the node sends everything
 //! over the link (architecture, services/http-proxy). Started by `node/supervisor`, as the process `ocs-http-proxy` or as a task inside the node.
 //!
-//! The way of a request: `listen` reads it, [`from_http`] translates it, `link` hands it over, [`to_http`] answers.
+//! The way of a request: `listen` reads it, [`from_http`] translates it, `link` hands it over, [`to_http`] answers. A call of the REST
+//! interface goes through [`from_api`] and [`to_api`] instead.
 
 mod body;
 mod certificates;
 pub mod charset;
 mod credential;
+pub mod from_api;
 pub mod from_http;
 #[cfg(feature = "front")]
 pub mod front;
@@ -21,6 +23,7 @@ pub mod networks;
 mod serve;
 mod settings;
 mod stats;
+pub mod to_api;
 pub mod to_http;
 
 use std::{sync::Arc, time::Duration};

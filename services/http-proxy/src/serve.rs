@@ -24,12 +24,14 @@ use outbound::{AccessScope, Refusal, RefusalCode, Request, Verb, wire};
 use crate::{
     body::{self, BodyBudget, Unread},
     credential::{Credential, Unfit},
+    from_api::{self, Call},
     from_http::{self, Incoming, Rejected, Translated},
     guard::HeadCounts,
     health,
     link::client::{Link, Unanswered},
     settings::Settings,
     stats::{Reason, Stats},
+    to_api,
     to_http::{Answer, Dress},
 };
 
@@ -131,12 +133,14 @@ pub(crate) async fn answer(
     request: hyper::Request<IncomingBody>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (began, id) = (Instant::now(), server.link.next_id());
+    let is_api = server.settings.api && from_api::is_under(request.uri().path());
     let asked = Asked { server: &server, id, port: &port, certificate: certificate.as_deref(), client };
     let outcome = AssertUnwindSafe(dispatch(asked, &seen, request)).catch_unwind().await;
     let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server, id), Some(UNNAMED)));
     if let Some(name) = name {
         server.stats.answered(name, answer.status.as_u16(), began.elapsed());
     }
+    let answer = if is_api { to_api::as_problem(answer) } else { answer };
     let answer = if server.link.is_leaving() { answer.closing() } else { answer };
     Ok(server.dress.put_on(answer, server.link.standing()).map(Full::new))
 }
@@ -178,6 +182,10 @@ async fn dispatch(asked: Asked<'_>, seen: &HeadCounts, request: hyper::Request<I
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return (turned_away(why), Some(UNNAMED));
     }
+    let is_api = server.settings.api && from_api::is_under(head.uri.path());
+    if is_api && let Some(answer) = to_api::page::answer(&head.method, head.uri.path()) {
+        return (answer, Some(UNNAMED)); // the description of the interface tells of no record
+    }
     let credential = match permit(server, &head, certificate) {
         Ok(credential) => credential,
         Err(answer) => {
@@ -211,6 +219,11 @@ async fn dispatch(asked: Asked<'_>, seen: &HeadCounts, request: hyper::Request<I
         body: &body,
         encoding: server.settings.encoding,
     };
+    if is_api {
+        let translated = from_api::from_api(&incoming);
+        drop(body);
+        return answer_call(asked, translated, credential, host, deadline).await;
+    }
     let translated = from_http::from_http(&incoming);
     drop(body);
     match translated {
@@ -320,6 +333,47 @@ async fn hand_over(
 fn audited_address(request: &Request, client: Option<IpAddr>) -> String {
     let client = client.filter(|_| request.verb.scope() == AccessScope::Admin);
     client.map(|client| client.to_canonical().to_string()).unwrap_or_default()
+}
+
+/// A call of the REST interface, handed over.
+async fn answer_call(
+    asked: Asked<'_>,
+    translated: Result<from_api::Translated, Rejected>,
+    credential: Credential,
+    host: Option<&str>,
+    deadline: tokio::time::Instant,
+) -> Counted {
+    match translated {
+        Ok(from_api::Translated::Call(call)) => {
+            let name = call.route.id;
+            (hand_over_call(asked, *call, credential, host, deadline).await, Some(name))
+        }
+        Ok(from_api::Translated::Options(allow)) => {
+            (Answer::new(StatusCode::NO_CONTENT, Bytes::new()).allowing(Some(allow)), Some(UNNAMED))
+        }
+        Err(Rejected { refusal, allow, .. }) => (Answer::of_refusal(&refusal).allowing(allow), Some(UNNAMED)),
+    }
+}
+
+async fn hand_over_call(
+    Asked { server, id, port, .. }: Asked<'_>,
+    mut call: Call,
+    credential: Credential,
+    host: Option<&str>,
+    deadline: tokio::time::Instant,
+) -> Answer {
+    let Some(_place) = Place::take(server) else {
+        server.stats.refused(Reason::InFlight);
+        tokio::time::sleep(REFUSAL_PAUSE).await;
+        return Answer::of_refusal(&unanswered(Unanswered::Busy));
+    };
+    match server.link.call_api(id, call.take_message(), credential, deadline).await {
+        Ok(answer) => {
+            let challenge = to_api::refusal_of(&answer).and_then(|reply| server.settings.auth.challenge_of(&reply));
+            to_api::to_api(&call, *answer, || server.base(port, host)).challenging(challenge)
+        }
+        Err(fate) => Answer::of_refusal(&unanswered(fate)),
+    }
 }
 
 /// The refusal for a request without a reply: 503 only if the request was never handed over (spec 6).

@@ -76,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) encoding: Charset,
     pub(crate) custom_headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) auth: Auth,
+    /// The REST interface is served.
+    pub(crate) api: bool,
 }
 
 impl Settings {
@@ -109,6 +111,7 @@ impl Settings {
             encoding: encoding(&configure.encoding)?,
             custom_headers: custom_headers(configure)?,
             auth: auth(&configure.auth)?,
+            api: configure.api,
         })
     }
 

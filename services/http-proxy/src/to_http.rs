@@ -27,7 +27,7 @@ const RECORDS: &str = "records";
 const WITH_URI: [&str; 4] = ["AddRecordAcknowledge", "Record", "PreviewRecord", CHAINED];
 
 /// Status and code of every refusal, and whether a client should retry later: the table of spec 6.
-pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 26] = [
+pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 27] = [
     (RefusalCode::BadBody, StatusCode::BAD_REQUEST, "BAD_BODY", false),
     (RefusalCode::BadValue, StatusCode::BAD_REQUEST, "BAD_VALUE", false),
     (RefusalCode::MissingAttribute, StatusCode::BAD_REQUEST, "MISSING_ATTRIBUTE", false),
@@ -54,6 +54,7 @@ pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 26] = [
     (RefusalCode::Internal, StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", false),
     (RefusalCode::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", true),
     (RefusalCode::OutcomeUnknown, StatusCode::GATEWAY_TIMEOUT, "OUTCOME_UNKNOWN", false),
+    (RefusalCode::PreconditionFailed, StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", false),
 ];
 
 /// An answer that is not yet dressed in the headers that every answer carries.
@@ -75,6 +76,42 @@ pub struct Answer {
     pub challenge: Option<&'static str>,
     /// Whether the connection ends after this answer.
     pub close: bool,
+    /// Kind of the body.
+    pub content: Content,
+    /// Headers of this answer alone.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// The kind of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Content {
+    /// JSON of the protocols, in the charset of answers.
+    #[default]
+    Protocol,
+    /// JSON of the REST interface: UTF-8 always, as of all kinds below.
+    Json,
+    /// A refusal of the REST interface (RFC 9457).
+    Problem,
+    /// The page that reads the description of the interface.
+    Html,
+    /// Its script.
+    Script,
+    /// Its style.
+    Style,
+}
+
+impl Content {
+    /// The value of `Content-Type`; none: the charset of answers decides.
+    fn media_type(self) -> Option<HeaderValue> {
+        Some(match self {
+            Self::Protocol => return None,
+            Self::Json => JSON,
+            Self::Problem => HeaderValue::from_static("application/problem+json"),
+            Self::Html => HeaderValue::from_static("text/html; charset=utf-8"),
+            Self::Script => HeaderValue::from_static("text/javascript; charset=utf-8"),
+            Self::Style => HeaderValue::from_static("text/css; charset=utf-8"),
+        })
+    }
 }
 
 impl Answer {
@@ -89,6 +126,8 @@ impl Answer {
             allow: None,
             challenge: None,
             close: false,
+            content: Content::Protocol,
+            headers: Vec::new(),
         }
     }
 
@@ -257,12 +296,14 @@ pub struct Dress {
 impl Dress {
     /// Puts the headers on: the answer's own, then those that every answer carries. The body is in the charset of answers.
     pub fn put_on(&self, answer: Answer, standing: Standing) -> Response<Bytes> {
-        let mut response = Response::new(self.charset.encode_json(answer.body));
+        let media_type = answer.content.media_type();
+        let body = if media_type.is_none() { self.charset.encode_json(answer.body) } else { answer.body };
+        let mut response = Response::new(body);
         *response.status_mut() = answer.status;
         let headers = response.headers_mut();
         headers.reserve(6 + self.custom.len());
         if answer.status != StatusCode::NO_CONTENT {
-            headers.insert(header::CONTENT_TYPE, self.content_type());
+            headers.insert(header::CONTENT_TYPE, media_type.unwrap_or_else(|| self.content_type()));
         }
         headers.insert(NODE, self.node.clone());
         headers.insert(ROLE, HeaderValue::from_static(standing.role));
@@ -288,6 +329,7 @@ impl Dress {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         headers.extend(self.custom.iter().cloned());
+        headers.extend(answer.headers);
         response
     }
 

@@ -5,12 +5,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
-
 use data_dir::{FormedBy, formed_by};
 use serde::{Deserialize, Serialize};
 
 use super::{Auth, Config, HttpPort, Problem, Warning};
+use crate::address::leaves_the_machine;
 
 /// `control.operators`: the certificates that may change something over control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,11 +94,4 @@ impl Config {
                     .to_owned(),
         })
     }
-}
-
-/// Whether a port for HTTP is reached from other machines. A host name may be any address, `localhost` excepted.
-fn leaves_the_machine(listen: &str) -> bool {
-    let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    !host.eq_ignore_ascii_case("localhost") && !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

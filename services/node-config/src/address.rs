@@ -19,3 +19,10 @@ pub(super) fn is_outside(address: &str) -> bool {
     let Some((host, _)) = split(address) else { return false };
     !host.eq_ignore_ascii_case("localhost") && !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
+
+/// Whether a port for HTTP is reached from other machines. A host name may be any address, `localhost` excepted.
+pub(crate) fn leaves_the_machine(listen: &str) -> bool {
+    let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    !host.eq_ignore_ascii_case("localhost") && !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

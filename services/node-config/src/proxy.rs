@@ -175,6 +175,8 @@ pub struct ProxySettings {
     /// The credentials that clients need. Absent: none, and a group that this release formed then listens on loopback alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
+    /// The REST interface under /api/v1; off loopback with `auth` alone.
+    pub api: bool,
     /// Headers that every answer carries, for example X-Frame-Options.
     pub http_custom_headers: BTreeMap<String, String>,
     /// The rights of client certificates.
@@ -211,6 +213,7 @@ impl Default for ProxySettings {
             reconnect_timeout_ms: 10_000,
             encoding: String::new(),
             auth: None,
+            api: false,
             http_custom_headers: BTreeMap::new(),
             certificates: Vec::new(),
         }
@@ -360,6 +363,7 @@ impl ProxySettings {
             idle_timeout_ms: self.idle_timeout_ms,
             write_timeout_ms: self.write_timeout_ms,
             auth: self.auth.unwrap_or_default().word().to_owned(),
+            api: self.api,
         }
     }
 }

@@ -11,6 +11,7 @@ mod contract;
 mod data;
 mod declared;
 mod do_not_call;
+mod for_rest;
 mod force;
 mod health;
 mod mode;
@@ -22,7 +23,6 @@ mod starting;
 mod status;
 mod switchover;
 mod tls;
-mod to_wire;
 mod tokens;
 mod undoing;
 mod upgrade;
@@ -67,6 +67,7 @@ use crate::{
     metrics::Sources,
     operator_orders,
     role::SINGLE_COPY,
+    to_wire,
     upkeep::Upkeep,
 };
 

@@ -19,7 +19,8 @@ use bytes::Bytes;
 use chassis::lines::Causes;
 use node_config::{Auth, ProxySettings};
 use outbound::{
-    AccessScopes, Refusal, RefusalCode, Reply, Request, Resource, Value, holds_token, key, token_hash, token_id,
+    AccessScope, AccessScopes, Refusal, RefusalCode, Reply, Request, Resource, Value, holds_token, key, token_hash,
+    token_id,
 };
 use pair::StateReader;
 use records::Reach;
@@ -62,6 +63,41 @@ pub struct Known {
     pub tenant: String,
     /// Name of the token or of the certificate.
     pub principal: String,
+}
+
+/// A call of the REST interface, as far as its judgement depends on it.
+pub(crate) struct WantedCall<'a> {
+    /// The call, for messages and logs.
+    pub(crate) name: &'static str,
+    /// The scope that it needs.
+    pub(crate) scope: AccessScope,
+    /// The tenant that it names; empty: none.
+    pub(crate) tenant: &'a str,
+    /// The lists that it reaches.
+    pub(crate) reach: CallReach,
+}
+
+/// The lists that a call of the REST interface reaches.
+pub(crate) enum CallReach {
+    /// Those of this request.
+    Of(Request),
+    /// Those that the answer shows: the caller leaves out the others.
+    Shown,
+    /// Every list.
+    All,
+    /// The group as a whole: of no tenant either.
+    Group,
+}
+
+/// The client of an admitted call.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct AdmittedCall {
+    /// The tenant of the call; empty: any.
+    pub(crate) tenant: String,
+    /// Name of the token or of the certificate; empty: none is asked for.
+    pub(crate) principal: String,
+    /// DBIDs of the lists that the call may reach, sorted; empty: all lists.
+    pub(crate) lists: Vec<u32>,
 }
 
 /// Why a request or an order was refused.
@@ -204,11 +240,46 @@ impl Judge {
             Ok(None) => Admission::Unsettled,
             Err(Refused { reason, refusal }) => {
                 if let Some(reason) = reason {
-                    self.tell(reason, shown, request, &refusal);
+                    self.tell(reason, shown, request.verb.name(), &refusal);
                 }
                 Admission::Refused(refusal.into())
             }
         }
+    }
+
+    /// Judges a call of the REST interface by a state that has everything acknowledged before the call.
+    pub(crate) fn admit_call(&self, shown: &Shown, wanted: &WantedCall<'_>) -> Result<AdmittedCall, Reply> {
+        if self.auth == Auth::None {
+            return Ok(AdmittedCall { tenant: wanted.tenant.to_owned(), ..AdmittedCall::default() });
+        }
+        self.with_rights(shown, |rights| self.within_call(rights, wanted)).map_err(|Refused { reason, refusal }| {
+            if let Some(reason) = reason {
+                self.tell(reason, shown, wanted.name, &refusal);
+            }
+            refusal.into()
+        })
+    }
+
+    fn within_call(&self, rights: &Rights<'_>, wanted: &WantedCall<'_>) -> Result<AdmittedCall, Refused> {
+        check_scope(rights, wanted.name, wanted.scope)?;
+        let tenant = tenant(rights, wanted.tenant)?;
+        match &wanted.reach {
+            CallReach::Of(request) if !rights.lists.is_empty() => {
+                self.reaches(rights, request, true)?;
+            }
+            CallReach::Of(_) | CallReach::Shown => {}
+            CallReach::Group if !rights.tenant.is_empty() => {
+                let message =
+                    format!("{:?} is of the tenant {:?}, and this concerns every tenant", rights.name, rights.tenant);
+                return Err(Refused::new(Reason::Tenant, Refusal::new(RefusalCode::Forbidden, message)));
+            }
+            CallReach::All | CallReach::Group if !rights.lists.is_empty() => {
+                let message = format!("{:?} reaches some lists alone, and this concerns every list", rights.name);
+                return Err(Refused::new(Reason::List, Refusal::new(RefusalCode::Forbidden, message)));
+            }
+            CallReach::All | CallReach::Group => {}
+        }
+        Ok(AdmittedCall { tenant, principal: rights.name.to_owned(), lists: rights.lists.to_vec() })
     }
 
     /// Takes in the refusals of HTTP Proxy itself.
@@ -224,8 +295,17 @@ impl Judge {
         }
     }
 
-    /// A token goes before a certificate: the client chose to send it. None: not settled.
+    /// None: not settled.
     fn known(&self, shown: &Shown, request: &Request, settled: bool) -> Result<Option<Known>, Refused> {
+        self.with_rights(shown, |rights| self.within(rights, request, settled))
+    }
+
+    /// The judgement under the rights of a credential. A token goes before a certificate: the client chose to send it.
+    fn with_rights<T>(
+        &self,
+        shown: &Shown,
+        judge: impl FnOnce(&Rights<'_>) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
         if self.auth.takes_tokens() && !shown.token.is_empty() {
             let tokens = self.state.api_tokens();
             let Some(token) = tokens.get(&token_hash(&shown.token)) else {
@@ -235,22 +315,22 @@ impl Judge {
                 return Err(unauthenticated(Reason::Expired, "the API token has expired"));
             }
             let rights = Rights { name: &token.name, scopes: token.scopes, lists: &token.lists, tenant: &token.tenant };
-            return self.within(&rights, request, settled);
+            return judge(&rights);
         }
         if self.auth.takes_certificates() && !shown.certificate.is_empty() {
             let Some(Mapped { scopes, tenant }) = self.certificates.get(&shown.certificate) else {
                 return Err(unauthenticated(Reason::Certificate, "the client certificate has no rights here"));
             };
             let rights = Rights { name: &shown.certificate, scopes: *scopes, lists: &[], tenant };
-            return self.within(&rights, request, settled);
+            return judge(&rights);
         }
         Err(unauthenticated(Reason::Missing, "the request has no credential"))
     }
 
     /// Whether a request is within some rights. None: not settled.
     fn within(&self, rights: &Rights<'_>, request: &Request, settled: bool) -> Result<Option<Known>, Refused> {
-        check_scope(rights, request)?;
-        let tenant = tenant(rights, request)?;
+        check_scope(rights, request.verb.name(), request.verb.scope())?;
+        let tenant = tenant(rights, &request.tenant)?;
         if !rights.lists.is_empty() && !self.reaches(rights, request, settled)? {
             return Ok(None);
         }
@@ -295,12 +375,12 @@ impl Judge {
 
     /// Counts a refusal, and writes a line as long as the reason's budget lasts. A text that has not the shape of a token is no
     /// secret of this group, and its hash no name.
-    fn tell(&self, reason: Reason, shown: &Shown, request: &Request, refusal: &Refusal) {
+    fn tell(&self, reason: Reason, shown: &Shown, request: &'static str, refusal: &Refusal) {
         self.refused.add(reason, 1);
         let Some(more) = self.lines.line(reason.word()) else { return };
         let text = std::str::from_utf8(&shown.token).unwrap_or_default();
         let token = if holds_token(text) { token_id(&token_hash(&shown.token)) } else { String::new() };
-        let (reason, request) = (reason.word(), request.verb.name());
+        let reason = reason.word();
         let certificate = shown.certificate.escape_debug();
         tracing::warn!(reason, request, token, %certificate, "a request over HTTP is refused: {}{more}", refusal.message);
     }
@@ -310,12 +390,11 @@ fn unauthenticated(reason: Reason, message: &str) -> Refused {
     Refused::new(reason, Refusal::new(RefusalCode::Unauthenticated, message))
 }
 
-fn check_scope(rights: &Rights<'_>, request: &Request) -> Result<(), Refused> {
-    let scope = request.verb.scope();
+fn check_scope(rights: &Rights<'_>, verb: &str, scope: AccessScope) -> Result<(), Refused> {
     if rights.scopes.has(scope) {
         return Ok(());
     }
-    let (verb, has) = (request.verb.name(), rights.scopes.words().join(", "));
+    let has = rights.scopes.words().join(", ");
     let message = format!("{verb} needs the scope {}, and {:?} has {has}", scope.word(), rights.name);
     let refusal = Refusal::new(RefusalCode::Forbidden, message).with(key::SCOPE, Value::text(scope.word()));
     Err(Refused::new(Reason::Scope, refusal))
@@ -323,14 +402,14 @@ fn check_scope(rights: &Rights<'_>, request: &Request) -> Result<(), Refused> {
 
 /// The tenant of the head: the request's own, else that of the rights, since the rules take a request without a tenant on a record
 /// or a list of every tenant.
-fn tenant(rights: &Rights<'_>, request: &Request) -> Result<String, Refused> {
-    if rights.tenant.is_empty() || request.tenant == rights.tenant {
-        return Ok(request.tenant.clone());
+fn tenant(rights: &Rights<'_>, named: &str) -> Result<String, Refused> {
+    if rights.tenant.is_empty() || named == rights.tenant {
+        return Ok(named.to_owned());
     }
-    if request.tenant.is_empty() {
+    if named.is_empty() {
         return Ok(rights.tenant.to_owned());
     }
-    let (name, own, named) = (rights.name, rights.tenant, &request.tenant);
+    let (name, own) = (rights.name, rights.tenant);
     let message = format!("{name:?} is of the tenant {own:?}, and the request names {named:?}");
     let refusal = Refusal::new(RefusalCode::Forbidden, message).with("tenant", Value::text(named));
     Err(Refused::new(Reason::Tenant, refusal))

@@ -28,8 +28,8 @@ use http_proxy::link::{
 };
 use node_config::ProxySettings;
 use ocs_proto::link::{
-    Certificates, Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening,
-    LogFilter, LogRecord, ReloadCertificates, RoleNotice, Stats, ToNode, ToProxy,
+    ApiAnswer, ApiCall, Certificates, Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply,
+    LinkRequest, Listening, LogFilter, LogRecord, ReloadCertificates, RoleNotice, Stats, ToNode, ToProxy,
 };
 use outbound::{Refusal, RefusalCode, Reply, Request, wire};
 use prost::Message;
@@ -39,7 +39,10 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::credentials::{Admission, Known, Shown};
+use crate::{
+    credentials::{Admission, Known, Shown},
+    rest,
+};
 
 /// Replies that wait to be written.
 const QUEUE_MAX: usize = 4096;
@@ -70,6 +73,12 @@ pub trait ProxyHandler: Send + Sync + 'static {
 
     /// Answers a health check: whether all is well, and the JSON to show.
     fn health(&self, kind: HealthKind) -> impl Future<Output = (bool, String)> + Send;
+
+    /// Answers calls of the REST interface that came together, each before its deadline.
+    fn calls(&self, calls: Vec<ApiCall>) -> impl Future<Output = Vec<ApiAnswer>> + Send {
+        let refusal = || Refusal::new(RefusalCode::Unavailable, "The node serves no REST interface");
+        std::future::ready(calls.into_iter().map(|call| rest::refused(call.id, refusal())).collect())
+    }
 
     /// The notice about this node in every answer: the role as last confirmed ("primary", "backup" or "unknown"), and whether
     /// updates are on one disk only.
@@ -113,6 +122,7 @@ enum Outgoing {
     Configure(Box<Configure>),
     Reply(LinkReply),
     Health(HealthReply),
+    Api(Box<ApiAnswer>),
     Role(RoleNotice),
     LogFilter(String),
     /// Within so many milliseconds; 0: the drain timeout counts.
@@ -227,7 +237,8 @@ async fn read<H: ProxyHandler>(
     let mut serves = true;
     while let Some(frame) = reader.next::<ToNode>().await? {
         shared.heard.store(true, Ordering::Relaxed);
-        let ToNode { requests, health, logs, stats, listening, echo: _heard, port_closed, certificates } = frame;
+        let ToNode { requests, health, logs, stats, listening, echo: _heard, port_closed, certificates, api_calls } =
+            frame;
         logs.into_iter().for_each(|record| shared.handler.log(record));
         if port_closed.is_some() {
             serves = false;
@@ -243,6 +254,7 @@ async fn read<H: ProxyHandler>(
             let _ = events.send(told(listening)).await;
         }
         take_requests(&shared, requests);
+        take_calls(&shared, api_calls);
         health.into_iter().for_each(|request| take_health(&shared, request));
     }
     Ok(())
@@ -379,6 +391,25 @@ fn unreadable(id: u64, problem: &str) -> Reply {
     Refusal::new(RefusalCode::Internal, "The node could not read the request; its log says more").into()
 }
 
+/// Questions about few rows are answered in groups; any other call has a task of its own.
+fn take_calls<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, calls: Vec<ApiCall>) {
+    let (mut quick, others): (Vec<_>, Vec<_>) = calls.into_iter().partition(rest::is_quick);
+    while !quick.is_empty() {
+        let behind = quick.split_off(READS_MAX.min(quick.len()));
+        answer_calls(shared, std::mem::replace(&mut quick, behind));
+    }
+    others.into_iter().for_each(|call| answer_calls(shared, vec![call]));
+}
+
+fn answer_calls<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, calls: Vec<ApiCall>) {
+    let of_task = shared.clone();
+    shared.tasks.spawn("proxy calls", AtEnd::Quiet, async move {
+        for answer in of_task.handler.calls(calls).await {
+            let _ = of_task.queue.send(Outgoing::Api(Box::new(answer))).await; // HTTP Proxy is gone
+        }
+    });
+}
+
 fn take_health<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, request: HealthRequest) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy health", AtEnd::Quiet, async move {
@@ -402,6 +433,7 @@ fn add(frame: &mut ToProxy, item: Outgoing) -> usize {
     match item {
         Outgoing::Reply(reply) => sized(&mut frame.replies, reply),
         Outgoing::Health(reply) => sized(&mut frame.health, reply),
+        Outgoing::Api(answer) => sized(&mut frame.api_answers, *answer),
         Outgoing::Configure(configure) => {
             let size = configure.encoded_len();
             frame.configure = Some(*configure);

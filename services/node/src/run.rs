@@ -60,6 +60,7 @@ use crate::{
     health::Health,
     memory,
     metrics::{Metrics, Sources},
+    rest::Rest,
     role::{Member, RoleService, Roster},
     scan::{self, Pace, ScanStatus},
     supervisor::{ProxyStatus, Supervisor},
@@ -352,10 +353,11 @@ async fn start(
         clocks::announce(api.engine().odd_clocks(), role.roster().clone(), tasks);
         reads::follow(&role, api.clone(), tasks);
     }
-    let supervisor = api.as_ref().map(|api| {
+    let rest = api.as_ref().map(|api| Arc::new(Rest::new(api.clone())));
+    let supervisor = api.clone().zip(rest.clone()).map(|doors| {
         let told = (metrics.clone(), ports.certificates.clone());
         let settings = &config.http_proxy;
-        let handler = Arc::new(proxy_side::ProxySide::new(settings, api.clone(), &role, health.clone(), told, tasks));
+        let handler = Arc::new(proxy_side::ProxySide::new(settings, doors, &role, health.clone(), told, tasks));
         Supervisor::start(config.http_proxy.clone(), &own.name, &config.logging.filter, handler, tasks)
     });
     if let Some(supervisor) = &supervisor {
@@ -400,6 +402,9 @@ async fn start(
         operators,
         audit,
     };
+    if let Some(rest) = rest {
+        rest.connect(Arc::new(control.clone()));
+    }
     ports.connect(control, Admin { health: health.clone(), metrics, sources }, tasks);
     Ok(Started { running, health, role, supervisor, upkeep, directory, peers, ordered, readmitted, full_disk, gave_up })
 }

@@ -19,7 +19,7 @@ pub enum AccessScope {
     Read,
     /// Requests on records, phones, customers and lists, and previews.
     Update,
-    /// Requests that control campaign groups.
+    /// Requests that control campaign groups; over REST declarations, removals from Do-Not-Call and orders to the node, too.
     Admin,
 }
 
@@ -84,7 +84,7 @@ impl AccessScopes {
 }
 
 /// The scope that each request needs; the table of requests is `VERBS`.
-const SCOPES: [(Verb, AccessScope); 17] = [
+const SCOPES: [(Verb, AccessScope); 18] = [
     (Verb::AddRecord, AccessScope::Update),
     (Verb::UpdateCallCompletionStats, AccessScope::Update),
     (Verb::RecordProcessed, AccessScope::Update),
@@ -102,6 +102,7 @@ const SCOPES: [(Verb, AccessScope); 17] = [
     (Verb::UnloadCampaign, AccessScope::Admin),
     (Verb::ForceUnloadCampaign, AccessScope::Admin),
     (Verb::GetRecord, AccessScope::Read),
+    (Verb::PatchRecord, AccessScope::Update),
 ];
 
 impl Verb {

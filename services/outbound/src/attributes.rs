@@ -79,6 +79,10 @@ pub mod key {
     pub const IGNORED: &str = "GSW_IGNORED";
     /// Only in answers, as `IGNORED`: the scope that a credential lacks.
     pub const SCOPE: &str = "GSW_SCOPE";
+    /// Only in answers, as `IGNORED`: the version of a record's row, which the REST interface shows as an ETag.
+    pub const ROW_VERSION: &str = "GSW_ROW_VERSION";
+    /// Only in answers: the number of a record in its list. No field has this name, which is that of a column of every list.
+    pub const RECORD_ID: &str = "record_id";
     /// Records that a request changed, or that are still held.
     pub const RECORDS: &str = "GSW_RECORDS";
     pub const CALL_ATTEMPT_GUID: &str = "GSW_CALL_ATTEMPT_GUID";
@@ -156,13 +160,15 @@ pub struct Sent {
     /// The body is a form without any key that its request uses ([`crate::Verb::uses`]): refused if the list has no such field
     /// either.
     pub unknown_form: bool,
+    /// Versions of the record's row of which one must be present (`If-Match`); empty: any version. Part of a request's content.
+    pub if_match: Vec<String>,
 }
 
 /// A sorted set of attributes. Known keys are upper case, user-defined keys as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Attributes {
     pairs: BTreeMap<String, Value>,
-    /// The attributes' origin in the HTTP message; no part of a request's content.
+    /// The attributes' origin in the HTTP message; no part of a request's content but for `If-Match`.
     pub sent: Sent,
 }
 

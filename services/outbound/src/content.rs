@@ -26,6 +26,9 @@ impl Request {
                 Value::Str(text) => field(&mut hasher, &[&[1], text.as_bytes()].concat()),
             }
         }
+        for version in &self.attributes.sent.if_match {
+            texts(&mut hasher, ["If-Match", version]);
+        }
         cut(hasher)
     }
 

@@ -12,6 +12,8 @@ mod effect;
 mod enumerations;
 mod ids;
 mod query;
+mod record_place;
+mod records_query;
 mod reply;
 mod request;
 pub mod wire;
@@ -36,6 +38,9 @@ pub use ids::{Handle, RequestId};
 pub use query::{
     Answer, Answers, AuditEntry, AuditFilter, Cursor, DeclarationFault, DeclarationPlan, DoNotCallEntry, GroupInfo,
     HeldRecord, HistoryEntry, ListInfo, NotDialable, Page, Query, RecordChange, TokenInfo,
+};
+pub use records_query::{
+    LOOKED_AT_MAX, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, RecordFilter, RecordName, RecordsBy, RecordsQuery,
 };
 pub use reply::Refusal;
 pub use reply::{Done, Imported, Pairs, RefusalCode, RejectedRow, Reply, ReplyBody};
@@ -87,6 +92,8 @@ pub const RULES_WITH_AUDIT: u32 = 7;
 pub const AUDIT_ROWS_MAX: u64 = 1_000_000;
 /// Changes that the history of one record keeps.
 pub const RECORD_CHANGES_MAX: usize = 50;
+/// From this version on, an open record that no agent holds is changed by PatchRecord, under a condition on its row's version.
+pub const RULES_WITH_PATCH: u32 = 7;
 /// API tokens of a group, at most.
 pub const TOKENS_MAX: usize = 1_000;
 /// Records of one command of due work, at most.

@@ -5,7 +5,7 @@
 //! consistent state. The cursor of a page goes on behind that page, in the state of a later question.
 
 use crate::{
-    ApplyDeclaration, Handle, ImportRow, OutboxPage, UserField,
+    ApplyDeclaration, Handle, ImportRow, OutboxPage, Pairs, RecordName, RecordsQuery, UserField,
     declaration::{Declaration, DeclaredPair},
 };
 
@@ -80,6 +80,15 @@ pub enum Query {
         /// The record.
         handle: Handle,
     },
+    /// One record with all its attributes; answered by one [`Answer::Records`] with one row.
+    Record {
+        /// The record.
+        name: RecordName,
+        /// The tenant that the client names; empty: none.
+        tenant: String,
+    },
+    /// A page of a list's records; answered by one [`Answer::Records`].
+    Records(RecordsQuery),
 }
 
 /// The wanted rows of the audit: all conditions hold of each. The default wants every row.
@@ -139,6 +148,8 @@ pub enum Answer {
     Audit(Page<AuditEntry>),
     /// The last changes of a record, oldest first; empty also where the list keeps none.
     RecordChanges(Vec<RecordChange>),
+    /// Records, each with the pairs of `GET`, its record_id and the version of its row ([`crate::key::ROW_VERSION`]).
+    Records(Page<Pairs>),
 }
 
 /// A run of an answer's rows.

@@ -57,9 +57,11 @@ pub enum RefusalCode {
     Unavailable,
     /// Handed to a primary; applied or not applied.
     OutcomeUnknown,
+    /// The record's row is not of a version that the request takes.
+    PreconditionFailed,
 }
 
-const CODES: [(RefusalCode, &str); 26] = [
+const CODES: [(RefusalCode, &str); 27] = [
     (RefusalCode::BadBody, "BAD_BODY"),
     (RefusalCode::BadValue, "BAD_VALUE"),
     (RefusalCode::MissingAttribute, "MISSING_ATTRIBUTE"),
@@ -86,6 +88,7 @@ const CODES: [(RefusalCode, &str); 26] = [
     (RefusalCode::Internal, "INTERNAL"),
     (RefusalCode::Unavailable, "UNAVAILABLE"),
     (RefusalCode::OutcomeUnknown, "OUTCOME_UNKNOWN"),
+    (RefusalCode::PreconditionFailed, "PRECONDITION_FAILED"),
 ];
 
 impl RefusalCode {

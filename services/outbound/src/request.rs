@@ -1,6 +1,6 @@
 //! The request of a client: a verb on a resource, with attributes.
 
-use crate::{Attributes, RULES_FIRST, RULES_WITH_CAMPAIGNS, ids::Handle, key};
+use crate::{Attributes, RULES_FIRST, RULES_WITH_CAMPAIGNS, RULES_WITH_PATCH, ids::Handle, key};
 
 /// The kinds of resource in a path (spec 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -168,9 +168,11 @@ pub enum Verb {
     ForceUnloadCampaign,
     /// `GET /records/<handle>` without `req`.
     GetRecord,
+    /// Sets fields, window, zone and phone type of a Ready record. Without a request name: PATCH of the REST interface alone.
+    PatchRecord,
 }
 
-const VERBS: [VerbRow; 17] = {
+const VERBS: [VerbRow; 18] = {
     use ResourceType::{CampaignGroups, CustomerIds, Lists, Phones, Records};
     const OF_AN_OPEN_RECORD: &[&str] =
         &[key::RECORD_HANDLE, key::PHONE, key::CALLING_LIST, key::CALLING_LIST_DBID, key::CALL_ATTEMPT_GUID];
@@ -354,6 +356,19 @@ const VERBS: [VerbRow; 17] = {
             sets_fields: false,
             event: "Record",
         },
+        VerbRow {
+            verb: Verb::PatchRecord,
+            name: "PatchRecord",
+            aliases: &[],
+            on: &[Records],
+            since: RULES_WITH_PATCH,
+            reads: false,
+            needs: &[],
+            takes: &[key::PHONE_TYPE, key::FROM, key::UNTIL, key::TZ_NAME],
+            repeats: OF_AN_OPEN_RECORD,
+            sets_fields: true,
+            event: "PatchRecordAcknowledge",
+        },
     ]
 };
 
@@ -365,6 +380,11 @@ impl Verb {
     /// All, in the order of the table.
     pub fn all() -> impl Iterator<Item = Self> {
         VERBS.iter().map(|row| row.verb)
+    }
+
+    /// Whether `req` can name this verb; the others have a method of their own.
+    pub const fn has_request_name(self) -> bool {
+        !matches!(self, Self::GetRecord | Self::PatchRecord)
     }
 
     /// The canonical name.
@@ -440,7 +460,7 @@ impl Verb {
 
     /// The values of `req` on a resource, for messages.
     pub fn names_on(kind: ResourceType) -> Vec<&'static str> {
-        let here = |row: &&VerbRow| row.on.contains(&kind) && row.verb != Verb::GetRecord;
+        let here = |row: &&VerbRow| row.on.contains(&kind) && row.verb.has_request_name();
         VERBS.iter().filter(here).map(|row| row.name).collect()
     }
 }

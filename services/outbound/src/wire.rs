@@ -1,13 +1,15 @@
 //! Domain to wire and back: the only module that knows both shapes.
 //!
-//! `to_wire` cannot fail; `from_wire` answers [`WireError`] for messages that no node of this release sends.
+//! [`records`] has the questions about records. `to_wire` cannot fail; `from_wire` answers [`WireError`] for messages that no node of this release sends.
+
+pub mod records;
 
 use ocs_proto::outbound as wire;
 
 use crate::{
     AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Attributes, Audited, Body, BringUp, COMMAND_FORMAT, Command,
     CreateToken, DeleteRecords, DoNotCallBatch, DoNotCallRow, DoNotCallScope, Done, Due, ImportBatch, ImportRow,
-    Imported, NewList, Origin, RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody,
+    Imported, NewList, Origin, Pairs, RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody,
     Request, RequestId, Resource, ResourceType, RevokeToken, RewritePhones, RoleChange, Sent, Setting, UserField,
     Value, Verb,
 };
@@ -86,7 +88,7 @@ pub const fn whole((high, low): (u64, u64)) -> u128 {
 
 /// A request on the wire; its texts move there.
 pub fn request_to_wire(mut request: Request) -> wire::Request {
-    let Sent { query_keys, unknown_form } = std::mem::take(&mut request.attributes.sent);
+    let Sent { query_keys, unknown_form, if_match } = std::mem::take(&mut request.attributes.sent);
     wire::Request {
         name: request.verb.name().to_owned(),
         resource: request.resource.kind().word().to_owned(),
@@ -97,6 +99,7 @@ pub fn request_to_wire(mut request: Request) -> wire::Request {
         idempotency_key: request.idempotency_key.map(Into::into),
         query_keys,
         unknown_form,
+        if_match,
     }
 }
 
@@ -108,7 +111,8 @@ pub fn request_from_wire(request: wire::Request) -> Result<Request, WireError> {
     let resource =
         Resource::new(kind, &request.identifier).ok_or_else(|| unknown("identifier", &request.identifier))?;
     let mut attributes = pairs_from_wire(request.attributes)?.into_iter().collect::<Attributes>();
-    attributes.sent = Sent { query_keys: request.query_keys, unknown_form: request.unknown_form };
+    let (query_keys, unknown_form, if_match) = (request.query_keys, request.unknown_form, request.if_match);
+    attributes.sent = Sent { query_keys, unknown_form, if_match };
     Ok(Request {
         verb,
         resource,
@@ -463,6 +467,17 @@ fn imported_to_wire(imported: Imported) -> wire::Imported {
         no_call: imported.no_call,
         rejected: imported.rejected.into_iter().map(row).collect(),
     }
+}
+
+/// Records of a page on the wire.
+pub fn records_to_wire(records: Vec<Pairs>) -> wire::Records {
+    let pairs = |attributes| wire::Pairs { attributes: pairs_to_wire(attributes) };
+    wire::Records { records: records.into_iter().map(pairs).collect() }
+}
+
+/// Records of a page from the wire.
+pub fn records_from_wire(records: wire::Records) -> Result<Vec<Pairs>, WireError> {
+    records.records.into_iter().map(|pairs| pairs_from_wire(pairs.attributes)).collect()
 }
 
 /// A reply from the wire.

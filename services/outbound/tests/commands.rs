@@ -114,7 +114,7 @@ fn every_command_comes_back_from_the_wire() {
 fn how_attributes_were_sent_comes_back_from_the_wire_and_is_no_content() {
     let mut request = request();
     let content = request.content();
-    request.attributes.sent = Sent { query_keys: vec!["_".into()], unknown_form: true };
+    request.attributes.sent = Sent { query_keys: vec!["_".into()], unknown_form: true, if_match: vec!["a1".into()] };
     assert_eq!(request.content(), content);
     let command = Command::new(3, id(7), 9, Origin::Http, Body::Request(request));
     let bytes = command_to_wire(&command).encode_to_vec();

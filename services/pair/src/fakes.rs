@@ -433,6 +433,11 @@ impl StateReader for Reader {
             Query::Declaration => vec![Answered::Declaration { revision: 3, declaration: Box::default() }],
             Query::Plan(apply) => vec![Answered::Plan(plan(&apply))],
             Query::Groups { identifier } => vec![Answered::Groups(groups(identifier.as_deref())?)],
+            Query::Record { .. } => vec![records()],
+            Query::Records(query) => match query.list.as_str() {
+                "demo" => vec![records()],
+                _ => return Err(Refusal::new(RefusalCode::ListNotFound, "no such list")),
+            },
             Query::Tokens => vec![Answered::Tokens(vec![TokenInfo { name: "crm".into(), ..TokenInfo::default() }])],
             Query::Audit { .. } => {
                 let row = AuditEntry { what: "Drain".into(), acted_us: Some(7), ..AuditEntry::default() };
@@ -472,6 +477,14 @@ fn reach(request: &Request) -> Reach {
         Resource::CampaignGroup(name) if name == "demo@Agents" => Reach::Lists(vec![LISTS[0].1]),
         Resource::Record(_) | Resource::CampaignGroup(_) => Reach::Unknown,
     }
+}
+
+/// Record 1 alone.
+fn records() -> Answered {
+    let pairs = [(key::RECORD_ID, Value::Int(1)), (key::RECORD_HANDLE, Value::Int(1))];
+    let row = pairs.into_iter().chain([(key::ROW_VERSION, Value::text("a1"))]);
+    let rows = vec![row.map(|(key, value)| (key.to_owned(), value)).collect()];
+    Answered::Records(Page { rows, next: None })
 }
 
 /// A declaration without a list has no difference; a list without a name is a fault.

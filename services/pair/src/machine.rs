@@ -16,6 +16,7 @@ mod lists;
 mod outbox;
 mod preview;
 mod reader;
+mod records_page;
 mod tally;
 mod told;
 mod transfer;

@@ -64,10 +64,10 @@ pub use event::{Event, HandOutClass, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use groups::{GroupState, groups};
 pub use lookup::{
-    api_tokens, audit_from, bring_up, chain, chain_end, declared, do_not_call_behind, do_not_call_of,
-    do_not_call_of_customer, find_list, indexed_forms, list, list_counters, lists, outbox_behind, outbox_mark,
-    phones_have_two_forms, record, record_by_id, record_history, records_by_phone, records_from, records_of_all_lists,
-    role_changes, rules_version, settings,
+    api_tokens, audit_from, bring_up, callbacks_before, chain, chain_behind, chain_end, customer_behind, declared,
+    do_not_call_behind, do_not_call_of, do_not_call_of_customer, find_list, indexed_forms, list, list_counters, lists,
+    outbox_behind, outbox_mark, phone_behind, phones_have_two_forms, record, record_by_id, record_history,
+    records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;
@@ -84,4 +84,5 @@ pub use tables::{
     RequestRow, RoleChangeRow, Row, Scope, SentColumnRow, SettingRow, SettingsRow, Table, Window, WindowRow,
     WindowZone, WindowsRow, group_state, ids_with_token, indexes_of, unique_phone,
 };
+pub use verbs::shown::{list_for, named_record, record_pairs, row_version};
 pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

@@ -2,10 +2,12 @@
 //!
 //! Never writes. Called by the verbs, and by the node for reads, show and export.
 
+mod behind;
 mod do_not_call;
 
 use std::sync::Arc;
 
+pub use behind::{callbacks_before, chain_behind, customer_behind, phone_behind};
 pub use do_not_call::{do_not_call_behind, do_not_call_of, do_not_call_of_customer};
 use outbound::{Handle, RULES_FIRST, RULES_WITH_PHONE_FORM, TokenHash};
 

@@ -99,7 +99,7 @@ pub(super) fn charset(headers: &HeaderMap, default: Charset) -> Result<Charset, 
 }
 
 /// Refuses a body under a `Content-Encoding` other than identity.
-pub(super) fn check_coding(body: &[u8], headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn check_coding(body: &[u8], headers: &HeaderMap) -> Result<(), Refusal> {
     if body.is_empty() {
         return Ok(());
     }

@@ -14,6 +14,7 @@ use http::{HeaderMap, Method};
 use outbound::{Attributes, Refusal, RefusalCode, Request, Resource, ResourceType, Sent, Value, Verb, key, spec_of};
 
 pub use self::authority::host;
+pub(crate) use self::body::check_coding;
 use crate::charset::Charset;
 
 /// Attributes a request may carry, query and body together (spec 4, OURS).
@@ -162,7 +163,7 @@ fn attributes(
     content: body::Content<'_>,
 ) -> Result<(Attributes, Sent), Refusal> {
     let unknown_form = content.is_form && !content.pairs.iter().any(|(name, _)| value::is_used(name, verb));
-    let (mut attributes, mut sent) = (Attributes::default(), Sent { query_keys: Vec::new(), unknown_form });
+    let (mut attributes, mut sent) = (Attributes::default(), Sent { unknown_form, ..Sent::default() });
     for (name, raw) in last_wins(of_query) {
         if let Some((key, value)) = value::read(&name, raw)? {
             if spec_of(&key).is_none() {
@@ -230,8 +231,18 @@ fn is_same(resource: &Resource, value: &Value, of_path: &Value) -> bool {
     }
 }
 
+/// The request of a verb on a resource whose attributes are those of the body alone, for the REST interface.
+pub(crate) fn of_body(
+    incoming: &Incoming<'_>,
+    resource: Resource,
+    verb: Verb,
+    tenant: String,
+) -> Result<Request, Refusal> {
+    request(incoming, resource, verb, body::Query { tenant, ..body::Query::default() })
+}
+
 /// The part of a client's text that a message quotes: a large request does not cause a large answer.
-fn shown(text: &str) -> &str {
+pub(crate) fn shown(text: &str) -> &str {
     text.char_indices().nth(SHOWN_CHARS_MAX).map_or(text, |(end, _)| &text[..end])
 }
 
@@ -239,7 +250,8 @@ fn owned((name, value): (&str, &Value)) -> (String, Value) {
     (name.to_owned(), value.clone())
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Refusal> {
+/// The client's key of a request, 1 to 255 bytes.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Refusal> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let Some(key) = keys.next() else { return Ok(None) };
     let bytes = key.as_bytes();

@@ -12,7 +12,7 @@ const SESSION: &[&str] = &["LogOut", "ReadyTime", "PreviewDialingModeStart", "Pr
 /// The verb that a name means on a resource type.
 pub(super) fn verb(kind: ResourceType, name: &str) -> Result<Verb, Refusal> {
     let name = name.trim();
-    let verb = Verb::parse(name).filter(|verb| *verb != Verb::GetRecord);
+    let verb = Verb::parse(name).filter(|verb| verb.has_request_name());
     match verb {
         Some(verb) if verb.on().contains(&kind) => Ok(verb),
         Some(verb) => Err(refuse(kind, &format!("{} does not work on {}", verb.name(), kind.word()))),

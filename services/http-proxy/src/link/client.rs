@@ -14,8 +14,8 @@ use std::{
 
 use ocs_proto::{
     link::{
-        Certificates, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord,
-        PortClosed, Stats, ToNode, ToProxy,
+        ApiAnswer, ApiCall, Certificates, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest,
+        Listening, LogRecord, PortClosed, Stats, ToNode, ToProxy,
     },
     outbound as wire,
 };
@@ -56,6 +56,7 @@ pub(crate) enum Unanswered {
 enum Outgoing {
     Request { request: LinkRequest, waiter: oneshot::Sender<wire::Reply> },
     Health { request: HealthRequest, waiter: oneshot::Sender<HealthReply> },
+    Api { call: Box<ApiCall>, waiter: oneshot::Sender<Box<ApiAnswer>> },
     Log(LogRecord),
     Stats(Stats),
     Listening(Listening),
@@ -68,6 +69,7 @@ enum Outgoing {
 enum Waiter {
     Request(oneshot::Sender<wire::Reply>),
     Health(oneshot::Sender<HealthReply>),
+    Api(oneshot::Sender<Box<ApiAnswer>>),
 }
 
 /// State that both directions share. Every request in the table of waiters has been handed over.
@@ -172,6 +174,35 @@ impl Link {
                 Ok(reply)
             }
             None => waiting.give_up(),
+        }
+    }
+
+    /// Hands a call of the REST interface over, as [`Link::call`] does a request. The link sets its id, credential and deadline.
+    pub(crate) async fn call_api(
+        &self,
+        id: u64,
+        call: ApiCall,
+        Credential { token, certificate }: Credential,
+        deadline: Instant,
+    ) -> Result<Box<ApiAnswer>, Unanswered> {
+        let deadline_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u32;
+        let call = Box::new(ApiCall { id, deadline_ms, credential: token, certificate, ..call });
+        if call.encoded_len() > REQUEST_BYTES_MAX {
+            return Err(Unanswered::TooLarge);
+        }
+        let (waiter, answer) = oneshot::channel();
+        let sent = self.queue.try_send(Outgoing::Api { call, waiter });
+        sent.map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Unanswered::Busy,
+            mpsc::error::TrySendError::Closed(_) => Unanswered::NotSent,
+        })?;
+        let mut waiting = Waiting { id, answer, shared: &self.shared, done: false };
+        match tokio::time::timeout_at(deadline + ANSWER_GRACE, &mut waiting.answer).await {
+            Ok(Ok(answer)) => {
+                waiting.done = true;
+                Ok(answer)
+            }
+            Ok(Err(_)) | Err(_) => waiting.give_up(),
         }
     }
 
@@ -320,6 +351,7 @@ impl Wires {
             match waiter {
                 Waiter::Request(sender) => *sender = oneshot::channel().0,
                 Waiter::Health(sender) => *sender = oneshot::channel().0,
+                Waiter::Api(sender) => *sender = oneshot::channel().0,
             }
         }
     }
@@ -355,6 +387,11 @@ fn take(shared: &LinkState, frame: ToProxy) {
             let Some(reply) = reply else { continue }; // an entry that stays says that the request was handed over
             if let Some(Waiter::Request(waiter)) = waiters.remove(&id) {
                 let _ = waiter.send(reply); // the client hung up
+            }
+        }
+        for answer in frame.api_answers {
+            if let Some(Waiter::Api(waiter)) = waiters.remove(&answer.id) {
+                let _ = waiter.send(Box::new(answer)); // the client hung up
             }
         }
         for reply in frame.health {
@@ -393,6 +430,15 @@ fn add(shared: &LinkState, frame: &mut ToNode, item: Outgoing) -> usize {
             waiters.insert(request.id, Waiter::Health(waiter));
             drop(waiters);
             sized(&mut frame.health, request)
+        }
+        Outgoing::Api { call, waiter } => {
+            let mut waiters = shared.waiters();
+            if waiter.is_closed() {
+                return 0;
+            }
+            waiters.insert(call.id, Waiter::Api(waiter));
+            drop(waiters);
+            sized(&mut frame.api_calls, *call)
         }
         Outgoing::Log(record) => sized(&mut frame.logs, record),
         Outgoing::Stats(stats) => {

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // a panic fails the test
 
+mod api;
 mod bodies;
 mod clients;
 mod coverage;

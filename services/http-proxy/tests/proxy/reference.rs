@@ -192,7 +192,7 @@ fn requests() -> String {
         vec![name, listed(verb.aliases().iter().copied()), methods.to_owned(), on, taken, listed(events(verb))]
     };
     let headers = ["`req`", "also taken", "methods", "on", "attributes (bold: mandatory)", "acknowledged by"];
-    table("Requests", &headers, Verb::all().map(row))
+    table("Requests", &headers, Verb::all().filter(|verb| *verb != Verb::PatchRecord).map(row))
 }
 
 /// The acknowledging events of a verb; of a campaign group they tell its state.
@@ -310,6 +310,9 @@ fn explained(code: RefusalCode) -> (&'static str, &'static str) {
             "no primary, HTTP Proxy is ending, no room, or a node of an older release that does not know the request: known not to be applied",
             "yes, after `Retry-After`",
         ),
+        RefusalCode::PreconditionFailed => {
+            ("REST alone: the record has changed since its ETag was read", "no: read the record again")
+        }
         RefusalCode::OutcomeUnknown => {
             ("handed to a primary, and no answer in time: it may be applied", "yes, with the same Idempotency-Key")
         }

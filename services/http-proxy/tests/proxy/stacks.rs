@@ -57,7 +57,7 @@ fn resource(kind: ResourceType) -> (&'static str, Resource) {
 
 /// Every name and alias of a request with a resource that the request works on.
 fn requests() -> Vec<(Verb, &'static str, ResourceType)> {
-    let named = Verb::all().filter(|verb| *verb != Verb::GetRecord);
+    let named = Verb::all().filter(|verb| verb.has_request_name());
     let names = named.flat_map(|verb| {
         let names = std::iter::once(verb.name()).chain(verb.aliases().iter().copied());
         names.map(move |name| (verb, name))

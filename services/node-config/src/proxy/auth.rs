@@ -4,6 +4,7 @@ use outbound::AccessScopes;
 use serde::{Deserialize, Serialize};
 
 use super::{ClientCertificates, HttpPort, ProxySettings};
+use crate::address::leaves_the_machine;
 
 /// `http_proxy.auth`: the credentials that clients of HTTP need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -64,6 +65,18 @@ pub(super) fn problems(proxy: &ProxySettings) -> Vec<(&'static str, String)> {
     if taken && !proxy.is_off() && !proxy.ports().iter().any(asks) {
         let message = "no port asks for client certificates: set client_certificates and client_ca of an HTTPS port";
         problems.push(("auth", message.to_owned()));
+    }
+    let beyond = proxy.ports().into_iter().find(|(_, port)| leaves_the_machine(&port.listen));
+    if proxy.api
+        && proxy.auth.unwrap_or_default() == Auth::None
+        && let Some((prefix, port)) = beyond
+    {
+        let message = format!(
+            "other machines reach {prefix}listen, {}, and the REST interface declares lists and orders switchovers: set auth = \"tokens\" \
+             or \"certificates\", or listen on loopback",
+            port.listen
+        );
+        problems.push(("api", message));
     }
     match (taken, proxy.certificates.is_empty()) {
         (true, true) => {

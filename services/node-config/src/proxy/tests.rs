@@ -154,6 +154,24 @@ fn time_limits_of_clients_are_named_by_key_where_they_make_no_sense() {
 }
 
 #[test]
+fn the_rest_interface_is_reached_from_other_machines_with_credentials_alone() {
+    for (listen, auth, is_refused) in [
+        ("127.0.0.1:8080", None, false),
+        ("localhost:8080", Some(Auth::None), false),
+        ("0.0.0.0:8080", None, true),
+        ("0.0.0.0:8080", Some(Auth::None), true),
+        ("ocs.example:8080", Some(Auth::None), true),
+        ("0.0.0.0:8080", Some(Auth::Tokens), false),
+    ] {
+        let settings = ProxySettings { api: true, listen: listen.into(), auth, ..Default::default() };
+        let found = settings.problems().iter().any(|(key, _)| key == "api");
+        assert_eq!(found, is_refused, "{listen} {auth:?}");
+        let off = ProxySettings { api: false, ..settings };
+        assert!(off.problems().is_empty(), "{listen} {auth:?}");
+    }
+}
+
+#[test]
 fn rights_of_certificates_that_make_no_sense_are_named() {
     let certificate = |name: &str, scopes: &[&str]| CertificateAccess {
         name: name.into(),

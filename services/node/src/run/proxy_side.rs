@@ -9,7 +9,7 @@ use chassis::tasks::Tasks;
 use dispatch::EncodedBody;
 use futures::Stream;
 use node_config::ProxySettings;
-use ocs_proto::link::{self, HealthKind, RoleNotice, Stats};
+use ocs_proto::link::{self, ApiAnswer, ApiCall, HealthKind, RoleNotice, Stats};
 use outbound::{Origin, Reply, Request};
 use pair::{Door, wall_us};
 use tokio::{sync::watch, time::Instant};
@@ -21,6 +21,7 @@ use crate::{
     health::{Check, Health},
     link::{ProxyHandler, Taken},
     metrics::Metrics,
+    rest::Rest,
     role::{Role, RoleService, RoleView},
 };
 
@@ -32,6 +33,7 @@ pub(super) struct ProxySide {
     health: Health,
     metrics: Arc<Metrics>,
     certificates: Certificates,
+    rest: Arc<Rest>,
     role: watch::Receiver<RoleNotice>,
 }
 
@@ -39,7 +41,7 @@ impl ProxySide {
     /// Follows role, mode and drain for the headers that every answer bears.
     pub(super) fn new(
         settings: &ProxySettings,
-        api: Arc<Door>,
+        (api, rest): (Arc<Door>, Arc<Rest>),
         role: &RoleService,
         health: Health,
         (metrics, certificates): (Arc<Metrics>, Certificates),
@@ -67,7 +69,7 @@ impl ProxySide {
             }
         });
         let judge = RwLock::new(judge(settings, &api, &metrics));
-        Self { api, judge, health, metrics, certificates, role: notices }
+        Self { api, judge, health, metrics, certificates, rest, role: notices }
     }
 }
 
@@ -115,6 +117,11 @@ impl ProxyHandler for ProxySide {
 
     async fn catch_up(&self, within: Duration) -> bool {
         self.api.wait_until_readable(Instant::now() + within).await.is_ok()
+    }
+
+    async fn calls(&self, calls: Vec<ApiCall>) -> Vec<ApiAnswer> {
+        let judge = self.judge();
+        self.rest.answer(&judge, calls).await
     }
 
     async fn health(&self, kind: HealthKind) -> (bool, String) {

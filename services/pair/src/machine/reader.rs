@@ -23,7 +23,7 @@ use super::{
     export::Export,
     group_rules::GroupRules,
     lists::Lists,
-    outbox, preview, tally,
+    outbox, preview, records_page, tally,
     told::EventCounts,
 };
 use crate::{ApiTokens, DueCounts, ListTally, PreviewCounts, StateCheck, StateReader};
@@ -80,7 +80,7 @@ impl StateReader for RecordsReader {
     }
 
     fn read_all(&self, requests: &[&Request]) -> Vec<Reply> {
-        let state = Remembering { state: self.store.snapshot(), rows: RefCell::default() };
+        let state = Remembering::of(self.store.snapshot());
         requests.iter().map(|request| read(request, &state)).collect()
     }
 
@@ -201,6 +201,13 @@ impl StateReader for RecordsReader {
                 Ok(Box::new(Audit::new(state, filter, rows_max, after.as_ref())?))
             }
             Query::RecordChanges { handle } => Ok(Box::new(std::iter::once(audit::record_changes(&state, handle)))),
+            Query::Record { name, tenant } => {
+                Ok(Box::new(std::iter::once(records_page::one(&Remembering::of(state), &name, &tenant)?)))
+            }
+            Query::Records(query) => {
+                let (cluster, state) = (*state.cluster(), Remembering::of(state));
+                Ok(Box::new(std::iter::once(records_page::page(&state, &cluster, &query)?)))
+            }
         }
     }
 
@@ -238,6 +245,12 @@ pub(super) fn unknown_cursor() -> Refusal {
 struct Remembering {
     state: StateSnapshot,
     rows: RefCell<Vec<(Key, Option<Row>)>>,
+}
+
+impl Remembering {
+    fn of(state: StateSnapshot) -> Self {
+        Self { state, rows: RefCell::default() }
+    }
 }
 
 impl View for Remembering {

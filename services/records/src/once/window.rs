@@ -12,7 +12,8 @@
 //! retries are the same request even after a change of the record.
 //!
 //! From rules version 5 on, the window of a cancel by phone or customer ends with a change of a record that matches. Previews and
-//! campaign control take no part in the window, since an agent that asks twice wants two records: only a key names their repeats.
+//! campaign control take no part in the window, since an agent that asks twice wants two records: only a key names their repeats. So
+//! does PatchRecord: two clients that read the same version may ask for the same change.
 //!
 //! Only applied requests open a window: a refused request changed nothing, so a second decision is harmless, and its client may
 //! have fixed the cause. A repeat does not extend the window.
@@ -55,8 +56,8 @@ pub(crate) fn answer<V: View>(
         return (Reply { replayed: true, ..first.reply }, Vec::new());
     }
     let window_us = turn.rules.replay_window_us;
-    let is_of_group = matches!(request.resource, Resource::CampaignGroup(_));
-    let content = (window_us != 0 && !is_of_group).then(|| Key::Content(asked.hash(), scope));
+    let is_apart = matches!(request.resource, Resource::CampaignGroup(_)) || request.verb == Verb::PatchRecord;
+    let content = (window_us != 0 && !is_apart).then(|| Key::Content(asked.hash(), scope));
     let first = content.as_ref().and_then(|place| repeated(place, asked, window_us, turn));
     if let Some(First { reply, .. }) = first.filter(|first| !has_ended(request, first, turn)) {
         let places = stand(id, attempt.into_iter().collect(), turn);

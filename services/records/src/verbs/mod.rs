@@ -19,6 +19,7 @@ pub(crate) mod revoke_token;
 pub(crate) mod rewrite_phones;
 pub(crate) mod role_change;
 pub(crate) mod set_settings;
+pub(crate) mod shown;
 
 mod add_record;
 mod campaign;
@@ -26,6 +27,7 @@ mod chained_records;
 mod do_not_call;
 mod get_record;
 mod outcome;
+mod patch_record;
 mod preview;
 mod record_cancel;
 mod record_processed;
@@ -52,6 +54,7 @@ pub(crate) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> 
         Verb::RequestRecordCancel => record_cancel::decide(request, turn),
         Verb::DoNotCall => do_not_call::decide(request, turn),
         Verb::RecordReject => record_reject::decide(request, turn),
+        Verb::PatchRecord => patch_record::decide(request, turn),
         Verb::PreviewRecordRequest => preview::decide(request, turn),
         Verb::LoadCampaign
         | Verb::StartDialing

@@ -43,9 +43,9 @@ fn campaign() -> Declaration {
     Declaration { lists: vec![list], campaigns: vec![campaign], campaign_groups: vec![group], ..Declaration::default() }
 }
 
-/// The verbs that change state.
+/// The verbs that change state and have a request name; PatchRecord changes no record that is handed out.
 fn changing() -> impl Iterator<Item = Verb> {
-    Verb::all().filter(|verb| !verb.reads())
+    Verb::all().filter(|verb| !verb.reads() && verb.has_request_name())
 }
 
 /// The reply to a request with its needed attributes and one extra attribute. Requests on a record find the record handed out.

@@ -18,6 +18,7 @@ mod life;
 mod limits;
 mod outbox;
 mod parted;
+mod patch;
 mod preview;
 mod properties;
 mod stage;

@@ -107,7 +107,9 @@ fn concerns_a_list(verb: Verb, kind: ResourceType) -> bool {
 #[test]
 fn every_request_on_every_resource_of_a_list_that_refuses_unknown_keys_is_refused_with_one() {
     let pairs = |verb: Verb| verb.needs().iter().copied().map(needed).collect::<Vec<_>>();
-    let requests = Verb::all().flat_map(|verb| verb.on().iter().map(move |kind| (verb, *kind)));
+    // PatchRecord changes no record that is handed out
+    let verbs = Verb::all().filter(|verb| *verb != Verb::PatchRecord);
+    let requests = verbs.flat_map(|verb| verb.on().iter().map(move |kind| (verb, *kind)));
     for (verb, kind) in requests {
         let (name, path, known) = (verb.name(), path(kind), pairs(verb));
         for key in KEYS {

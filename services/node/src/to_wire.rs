@@ -1,5 +1,5 @@
-//! Answers about the state as messages of the control API. The one place of `control` that knows both. Called by `audit`, `data`,
-//! `declared`, `do_not_call` and `tokens`.
+//! Answers about the state as messages of the control API, which the link carries to the REST interface, too. The one place that
+//! knows both. Called by `control` and `rest`.
 
 use ocs_proto::{
     control::{
@@ -13,7 +13,7 @@ use outbound::{Answer, wire::field_to_wire};
 use pair::StateCheck;
 
 /// A list, not counted.
-pub(super) fn list(list: outbound::ListInfo) -> ListInfo {
+pub(crate) fn list(list: outbound::ListInfo) -> ListInfo {
     ListInfo {
         dbid: list.dbid,
         name: list.name,
@@ -41,7 +41,7 @@ pub(super) fn list(list: outbound::ListInfo) -> ListInfo {
 }
 
 /// The declaration that would make the state; none: another answer.
-pub(super) fn declaration(answer: Answer) -> Option<ShowDeclarationReply> {
+pub(crate) fn declaration(answer: Answer) -> Option<ShowDeclarationReply> {
     match answer {
         Answer::Declaration { revision, declaration } => {
             Some(ShowDeclarationReply { revision, declaration: Some(*declaration) })
@@ -51,7 +51,7 @@ pub(super) fn declaration(answer: Answer) -> Option<ShowDeclarationReply> {
 }
 
 /// The effect of a declaration; none: another answer.
-pub(super) fn plan(answer: Answer) -> Option<PlanDeclarationReply> {
+pub(crate) fn plan(answer: Answer) -> Option<PlanDeclarationReply> {
     let Answer::Plan(plan) = answer else { return None };
     let outbound::DeclarationPlan { revision, differences, faults } = plan;
     let fault = |fault: outbound::DeclarationFault| DeclarationFault { path: fault.path, message: fault.message };
@@ -59,7 +59,7 @@ pub(super) fn plan(answer: Answer) -> Option<PlanDeclarationReply> {
 }
 
 /// Campaign groups; none: another answer.
-pub(super) fn groups(answer: Answer) -> Option<ShowGroupsReply> {
+pub(crate) fn groups(answer: Answer) -> Option<ShowGroupsReply> {
     match answer {
         Answer::Groups(groups) => Some(ShowGroupsReply { groups: groups.into_iter().map(group).collect() }),
         _ => None,
@@ -83,7 +83,7 @@ fn group(group: outbound::GroupInfo) -> GroupInfo {
 }
 
 /// API tokens; none: another answer.
-pub(super) fn tokens(answer: Answer) -> Option<ListTokensReply> {
+pub(crate) fn tokens(answer: Answer) -> Option<ListTokensReply> {
     match answer {
         Answer::Tokens(tokens) => {
             let tokens = tokens.into_iter().map(token).collect();
@@ -100,19 +100,19 @@ fn token(token: outbound::TokenInfo) -> TokenInfo {
 }
 
 /// The reason why no group gets a record.
-pub(super) fn not_dialable(why: outbound::NotDialable) -> NotDialable {
+pub(crate) fn not_dialable(why: outbound::NotDialable) -> NotDialable {
     let outbound::NotDialable { condition, reason, until_s } = why;
     NotDialable { condition, reason, until_s }
 }
 
 /// A change of the role.
-pub(super) fn history_entry(entry: outbound::HistoryEntry) -> HistoryEntry {
+pub(crate) fn history_entry(entry: outbound::HistoryEntry) -> HistoryEntry {
     let outbound::HistoryEntry { at_us, from, to, term, reason, pause_ms } = entry;
     HistoryEntry { at_us, from, to, term, reason, pause_ms }
 }
 
 /// A page of the audit; none: a page of another answer.
-pub(super) fn audit(answer: Answer) -> Option<AuditEntries> {
+pub(crate) fn audit(answer: Answer) -> Option<AuditEntries> {
     let entry = |entry: outbound::AuditEntry| {
         let outbound::AuditEntry { at_us, number, principal, address, what, about, .. } = entry;
         let outbound::AuditEntry { details, outcome, node, acted_us, .. } = entry;
@@ -127,13 +127,13 @@ pub(super) fn audit(answer: Answer) -> Option<AuditEntries> {
 }
 
 /// A change of a record.
-pub(super) fn record_change(change: outbound::RecordChange) -> RecordChange {
+pub(crate) fn record_change(change: outbound::RecordChange) -> RecordChange {
     let outbound::RecordChange { at_us, principal, what, record_status } = change;
     RecordChange { at_us, principal, what, record_status }
 }
 
 /// A page of Do-Not-Call entries; none: a page of another answer.
-pub(super) fn do_not_call(answer: Answer) -> Option<DoNotCallEntries> {
+pub(crate) fn do_not_call(answer: Answer) -> Option<DoNotCallEntries> {
     let entry = |entry: outbound::DoNotCallEntry| {
         let outbound::DoNotCallEntry { form, given, since_us, list_dbid, list, customer, message, .. } = entry;
         let outbound::DoNotCallEntry { tenant, campaign_dbid, campaign, source, expires_s, .. } = entry;
@@ -161,7 +161,7 @@ pub(super) fn do_not_call(answer: Answer) -> Option<DoNotCallEntries> {
 }
 
 /// A page of a list's rows; none: a page of another answer.
-pub(super) fn export_rows(answer: Answer) -> Option<ExportRows> {
+pub(crate) fn export_rows(answer: Answer) -> Option<ExportRows> {
     match answer {
         Answer::Rows { columns, index, page } => {
             let rows = page.rows.into_iter().map(|row| ImportRow { values: row.values }).collect();
@@ -172,7 +172,7 @@ pub(super) fn export_rows(answer: Answer) -> Option<ExportRows> {
 }
 
 /// The check of a node's state.
-pub(super) fn verified(node: &str, check: StateCheck) -> VerifyReply {
+pub(crate) fn verified(node: &str, check: StateCheck) -> VerifyReply {
     let kept = check.kept.iter().map(|(index, digest)| KeptDigest { index: *index, recorded: hex(*digest) }).collect();
     VerifyReply {
         node: node.to_owned(),

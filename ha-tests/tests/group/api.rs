@@ -1,0 +1,227 @@
+//! The REST interface on real processes: a tour of its paths at both nodes, pages over changes and a failover, conditions of PATCH.
+
+use std::{collections::BTreeMap, thread};
+
+use ocs_ha_tests::{Answer, Client, Cluster, until, until_some};
+
+const API: &str = "http_proxy.api=true";
+const V1: &str = "/api/v1";
+
+fn phone(number: usize) -> String {
+    format!(r#"{{"GSW_PHONE":"+99961{number:04}"}}"#)
+}
+
+fn patch(client: &mut Client, target: &str, tag: &str, body: &str) -> Answer {
+    let condition = [("If-Match", tag)];
+    client.must("PATCH", &format!("{V1}{target}"), &condition[..usize::from(!tag.is_empty())], body)
+}
+
+fn code(answer: &Answer) -> (u16, String) {
+    (answer.status, answer.attribute("code").as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn a_tour_of_the_paths_holds_at_both_nodes() {
+    let cluster = Cluster::with(&[API]);
+    for (at, node) in ["a", "b"].into_iter().enumerate() {
+        let mut http = cluster.http(node);
+        let list = format!("list{at}");
+        let made = http
+            .post(&format!("{V1}/lists"), &format!(r#"{{"name":"{list}","fields":[{{"name":"AGE","type":"int"}}]}}"#));
+        assert_eq!(
+            (made.status, made.header("location")),
+            (201, Some(format!("{V1}/lists/{list}").as_str())),
+            "{made:?}"
+        );
+        let again = http.post(&format!("{V1}/lists"), &format!(r#"{{"name":"{list}"}}"#));
+        assert_eq!(code(&again), (409, "CONFLICT".to_owned()), "{again:?}");
+        let changed = patch(&mut http, &format!("/lists/{list}"), "", r#"{"attempts_max":3}"#);
+        assert_eq!(changed.status, 200, "{changed:?}");
+        let shown = http.get(&format!("{V1}/lists/{list}"));
+        assert_eq!((shown.status, shown.attribute("attempts_max").as_u64()), (200, Some(3)));
+        assert!(http.get(&format!("{V1}/lists")).attribute("items").as_array().unwrap().len() > at);
+
+        let added = http.post(&format!("{V1}/lists/{list}/records"), &phone(at));
+        assert_eq!(added.status, 201, "{added:?}");
+        let location = added.header("location").unwrap().to_owned();
+        let record = http.get(&location);
+        assert_eq!((record.status, record.attribute("record_id").as_u64()), (200, Some(1)));
+        let tag = record.header("etag").unwrap().to_owned();
+        let one = format!("/lists/{list}/records/1");
+        assert_eq!(http.get(&format!("{V1}{one}")).header("etag"), Some(tag.as_str()));
+        let patched = patch(&mut http, &one, &tag, r#"{"GSW_FROM":3600,"AGE":7}"#);
+        assert_eq!(patched.status, 200, "{patched:?}");
+        assert_eq!(code(&patch(&mut http, &one, &tag, r#"{"AGE":8}"#)), (412, "PRECONDITION_FAILED".to_owned()));
+        let moved = http.post(&format!("{V1}{one}/reschedule"), r#"{"GSW_DATE_TIME":"12/31/2099 10:00"}"#);
+        assert_eq!(moved.status, 200, "{moved:?}");
+        let due = http.get(&format!("{V1}/lists/{list}/records?due_before=4102444800"));
+        assert_eq!(due.attribute("items").as_array().unwrap().len(), 1, "{due:?}");
+        assert_eq!(http.post(&format!("{V1}{one}/cancel"), "").status, 200);
+        assert_eq!(code(&patch(&mut http, &one, "", r#"{"AGE":8}"#)), (409, "RECORD_FINALISED".to_owned()));
+        assert_eq!(code(&http.post(&format!("{V1}{one}/cancel"), "{}")), (404, "RECORD_FINALISED".to_owned()));
+
+        let campaign = format!(r#"{{"name":"c{at}","lists":[{{"list":"{list}"}}]}}"#);
+        assert_eq!(http.post(&format!("{V1}/campaigns"), &campaign).status, 201);
+        let group = format!(r#"{{"campaign":"c{at}","group":"Agents"}}"#);
+        assert_eq!(http.post(&format!("{V1}/campaign-groups"), &group).status, 201);
+        let group = format!("{V1}/campaign-groups/c{at}%40Agents");
+        for (action, state) in [("load", "Loaded"), ("start", "Running"), ("stop", "Stopped")] {
+            assert_eq!(http.post(&format!("{group}/{action}"), "").status, 200, "{action}");
+            assert_eq!(http.get(&group).attribute("state"), state);
+        }
+
+        let entry = format!("{V1}/do-not-call?phone=%2B99962000{at}");
+        let entered = http.post(&format!("{V1}/do-not-call"), &format!(r#"{{"GSW_PHONE":"+99962000{at}"}}"#));
+        assert_eq!(entered.status, 200, "{entered:?}");
+        assert_eq!(http.get(&entry).attribute("items").as_array().unwrap().len(), 1);
+        assert_eq!(http.must("DELETE", &entry, &[], "").status, 204);
+        assert_eq!(http.must("DELETE", &entry, &[], "").status, 404);
+        let batch = r#"{"entries":[{"GSW_PHONE":"+999630001"},{"GSW_PHONE":"no"}]}"#;
+        let outcome = http.post(&format!("{V1}/do-not-call/batch"), batch);
+        assert_eq!(outcome.attribute("rejected").as_array().unwrap().len(), 1, "{outcome:?}");
+
+        let shown = http.get(&format!("{V1}/cluster"));
+        assert_eq!(shown.attribute("node"), node);
+        assert!(!http.get(&format!("{V1}/history")).attribute("items").as_array().unwrap().is_empty());
+        let plan = http.get(&format!("{V1}/switchover"));
+        assert!(plan.status == 200 || code(&plan) == (409, "CONFLICT".to_owned()), "{plan:?}");
+        assert_eq!(http.get(&format!("{V1}/backups")).status, 200);
+        assert_eq!(http.get("/api/openapi.json").status, 200);
+    }
+    cluster.assert_equal();
+}
+
+#[test]
+fn tokens_bound_the_rest_interface() {
+    let cluster = Cluster::with(&[API, "http_proxy.auth=tokens"]);
+    cluster.create_list("demo");
+    cluster.create_list("other");
+    let token = |words: &[&str]| {
+        let made = cluster.ctl(&[&["token", "create"][..], words, &["-o", "json"]].concat());
+        made.json()["token"].as_str().unwrap().to_owned()
+    };
+    let (reader, admin) =
+        (token(&["desk", "--scopes", "read", "--list", "demo"]), token(&["ops", "--scopes", "admin"]));
+    let ask = |token: &str, method: &str, target: &str| {
+        let bearer = format!("Bearer {token}");
+        cluster.http(cluster.primary()).must(method, &format!("{V1}{target}"), &[("Authorization", &bearer)], "")
+    };
+    until("the primary knows both tokens", || ask(&admin, "GET", "/cluster").status == 200);
+    assert_eq!(ask(&reader, "GET", "/lists/demo/records").status, 200);
+    let seen = ask(&reader, "GET", "/lists").attribute("items");
+    assert_eq!(seen.as_array().unwrap().len(), 1, "{seen}");
+    for (token, method, target) in [
+        (&reader, "GET", "/lists/other/records"),
+        (&reader, "GET", "/campaigns"),
+        (&reader, "GET", "/cluster"),
+        (&reader, "POST", "/lists/demo/records"),
+        (&admin, "GET", "/lists"),
+    ] {
+        assert_eq!(code(&ask(token, method, target)), (403, "FORBIDDEN".to_owned()), "{method} {target}");
+    }
+}
+
+/// All handles on the pages of a list, asked for at both nodes in turn, with how often each came.
+fn paged(cluster: &Cluster, target: &str) -> BTreeMap<u64, u32> {
+    let (mut shown, mut cursor) = (BTreeMap::new(), String::new());
+    for page in 0.. {
+        let node = ["a", "b"][page % 2];
+        let answer = until_some("the page comes", || {
+            let sent = cluster.http(node).send("GET", &format!("{V1}{target}{cursor}"), &[], "");
+            sent.ok().filter(|answer| answer.status == 200)
+        });
+        for item in answer.attribute("items").as_array().unwrap() {
+            *shown.entry(item["GSW_RECORD_HANDLE"].as_u64().unwrap()).or_default() += 1;
+        }
+        match answer.attribute("next").as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    shown
+}
+
+#[test]
+fn pages_show_no_record_twice_and_leave_none_out_while_records_change_and_the_primary_dies() {
+    const RECORDS: usize = 300;
+    let mut cluster = Cluster::with(&[API]);
+    cluster.create_list("demo");
+    let primary = cluster.primary();
+    let mut http = cluster.http(primary);
+    let handles: Vec<u64> =
+        (0..RECORDS).map(|number| http.post("/lists/demo?req=AddRecord", &phone(number)).handle()).collect();
+    let load = cluster.load("demo", 2);
+    let shown = paged(&cluster, "/lists/demo/records?limit=20");
+    drop(load);
+    assert!(handles.iter().all(|handle| shown.get(handle) == Some(&1)), "{shown:?}");
+    cluster.kill(primary);
+    let other = cluster.other(primary);
+    until("the other node is primary", || cluster.http(other).get(&format!("{V1}/lists")).status == 200);
+    let mut cursor = String::new();
+    let mut seen = 0;
+    loop {
+        let page = cluster.http(other).get(&format!("{V1}/lists/demo/records?limit=50{cursor}"));
+        assert_eq!(page.status, 200, "{page:?}");
+        seen += page.attribute("items").as_array().unwrap().len();
+        match page.attribute("next").as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert!(seen >= RECORDS, "{seen}");
+}
+
+#[test]
+fn a_cursor_of_the_dead_primary_goes_on_at_the_other_node() {
+    let mut cluster = Cluster::with(&[API]);
+    cluster.create_list("demo");
+    let primary = cluster.primary();
+    let mut http = cluster.http(primary);
+    for number in 0..10 {
+        http.post("/lists/demo?req=AddRecord", &phone(number));
+    }
+    let first = http.get(&format!("{V1}/lists/demo/records?limit=4"));
+    let next = first.attribute("next").as_str().unwrap().to_owned();
+    let other = cluster.other(primary);
+    cluster.kill(primary);
+    let target = format!("{V1}/lists/demo/records?limit=100&cursor={next}");
+    until("the other node answers", || cluster.http(other).get(&target).status == 200);
+    let rest = cluster.http(other).get(&target);
+    let ids: Vec<u64> =
+        rest.attribute("items").as_array().unwrap().iter().map(|item| item["record_id"].as_u64().unwrap()).collect();
+    assert_eq!(ids, [5, 6, 7, 8, 9, 10]);
+    let cut = cluster.http(other).get(&format!("{V1}/lists/demo/records?cursor={}", &next[1..]));
+    assert_eq!(code(&cut), (400, "BAD_VALUE".to_owned()));
+}
+
+#[test]
+fn two_clients_that_patch_a_record_under_conditions_lose_no_change() {
+    const CHANGES: u64 = 200;
+    let cluster = Cluster::with(&[API]);
+    let mut http = cluster.http("a");
+    http.post(&format!("{V1}/lists"), r#"{"name":"demo","fields":[{"name":"COUNT","type":"int","default":"0"}]}"#);
+    let added = http.post(&format!("{V1}/lists/demo/records"), &phone(1));
+    let target = added.header("location").unwrap().to_owned();
+    let counts = |mut http: Client, target: String| {
+        let mut done = 0;
+        while done < CHANGES {
+            let record = http.get(&target);
+            let count = record.attribute("COUNT").as_u64().unwrap() + 1;
+            let condition = [("If-Match", record.header("etag").unwrap())];
+            let patched = http.must("PATCH", &target, &condition, &format!(r#"{{"COUNT":{count}}}"#));
+            match patched.status {
+                200 => done += 1,
+                412 => {}
+                _ => panic!("{patched:?}"),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for node in ["a", "b"] {
+            let (http, target) = (cluster.http(node), target.clone());
+            scope.spawn(move || counts(http, target));
+        }
+    });
+    assert_eq!(http.get(&target).attribute("COUNT").as_u64(), Some(2 * CHANGES));
+    cluster.assert_equal();
+}

@@ -1,0 +1,313 @@
+//! The REST interface: every operation of the table is translated, and every kind of answer has its status, headers and JSON.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http_proxy::{
+    charset::Charset,
+    from_api::{Call, Operation, ROUTES, Translated, VERSION_PREFIX, cursor_text, from_api, request_of},
+    from_http::Incoming,
+    to_api::to_api,
+    to_http::{Answer, Content},
+};
+use ocs_proto::{
+    control::{PauseReply, ShowGroupsReply, ShowListReply, SwitchoverReply},
+    link::{ApiAnswer, ApiOrder, Configure, api_answer::Told, api_call::Asked, api_order::Order},
+    outbound::records_query::By,
+};
+use outbound::{Imported, Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, Value, key, wire};
+
+use crate::support::{Node, acknowledge, configure};
+
+fn translated(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Result<Call, (RefusalCode, String)> {
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let header =
+        |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+    let headers: HeaderMap = headers.iter().map(header).collect();
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    let path = format!("{VERSION_PREFIX}{path}");
+    let incoming = Incoming {
+        method: &method,
+        path: &path,
+        query,
+        headers: &headers,
+        body: body.as_bytes(),
+        encoding: Charset::UTF_8,
+    };
+    match from_api(&incoming) {
+        Ok(Translated::Call(call)) => Ok(*call),
+        Ok(Translated::Options(allow)) => Err((RefusalCode::Method, allow.to_owned())),
+        Err(rejected) => Err((rejected.refusal.code, rejected.refusal.message)),
+    }
+}
+
+fn call(method: &str, target: &str, body: &str) -> Call {
+    translated(method, target, &[], body).unwrap_or_else(|refused| panic!("{method} {target}: {refused:?}"))
+}
+
+#[track_caller]
+fn code(method: &str, target: &str, body: &str) -> RefusalCode {
+    translated(method, target, &[], body).unwrap_err().0
+}
+
+/// A target and a body that each operation takes.
+fn example(operation: Operation) -> (&'static str, &'static str) {
+    use Operation as Of;
+    match operation {
+        Of::MakeList | Of::ChangeList => {
+            ("", r#"{"name":"demo","attempts_max":3,"fields":[{"name":"AGE","type":"int"}]}"#)
+        }
+        Of::MakeCampaign | Of::ChangeCampaign => ("", r#"{"name":"demo","lists":[{"list":"demo","weight":10}]}"#),
+        Of::MakeGroup => ("", r#"{"campaign":"demo","group":"Agents"}"#),
+        Of::AddRecord | Of::Enter => ("", r#"{"GSW_PHONE":"+9991"}"#),
+        Of::EnterBatch => ("", r#"{"entries":[{"GSW_PHONE":"+9991"},{"GSW_CUSTOMER_ID":"c","expires":7}]}"#),
+        Of::Entries | Of::Remove => ("?phone=%2B9991", ""),
+        Of::Reschedule => ("", r#"{"GSW_DATE_TIME":"12/31/2099 10:00"}"#),
+        _ => ("", ""),
+    }
+}
+
+#[test]
+fn every_operation_of_the_table_is_translated() {
+    let names = [
+        ("{list}", "demo"),
+        ("{record_id}", "3"),
+        ("{handle}", "7"),
+        ("{campaign}", "demo"),
+        ("{id}", "demo%40Agents"),
+    ];
+    for route in &ROUTES {
+        let (query, body) = example(route.operation);
+        let path = names.iter().fold(route.path.to_owned(), |path, (name, value)| path.replace(name, value));
+        let call = call(route.method, &format!("{path}{query}"), body);
+        assert_eq!(call.route.id, route.id);
+        let refused = translated("PUT", &path, &[], "").unwrap_err();
+        assert_eq!(refused.0, RefusalCode::Method, "PUT {path}");
+        let options = translated("OPTIONS", &path, &[], "").unwrap_err();
+        assert!(options.1.contains(route.method) && options.1.contains("OPTIONS"), "{path}: {options:?}");
+        assert_eq!(code(route.method, &format!("{path}{}nonsense=1", if query.is_empty() { "?" } else { "?phone=1&" }), body), RefusalCode::BadValue, "{path}");
+    }
+}
+
+#[test]
+fn a_record_is_named_by_its_handle_or_by_its_list_and_record_id() {
+    let Some(Asked::Record(name)) = call("GET", "/lists/a%2Fb/records/3", "").asked else { panic!("a record") };
+    assert_eq!((name.list.as_str(), name.record_id, name.handle), ("a/b", 3, 0));
+    let Some(Asked::Record(name)) = call("GET", "/records/7", "").asked else { panic!("a record") };
+    assert_eq!((name.list.as_str(), name.handle), ("", 7));
+    for path in ["/records/x", "/lists/demo/records/-1", "/lists/demo/records/1.5"] {
+        assert_eq!(code("GET", path, ""), RefusalCode::BadResource, "{path}");
+    }
+    assert_eq!(code("GET", "/records/99999999999999999999", ""), RefusalCode::RecordNotFound);
+    let of_list = call("POST", "/lists/demo/records/3/processed", r#"{"GSW_CALL_RESULT":"Busy","record_id":3}"#);
+    let request = request_of(&of_list).unwrap();
+    assert_eq!((request.verb.name(), request.attributes.len()), ("RecordProcessed", 1));
+    let Some(Asked::Request(asked)) = of_list.asked else { panic!("a request") };
+    assert_eq!(asked.record.map(|name| (name.list, name.record_id)), Some(("demo".to_owned(), 3)));
+}
+
+#[test]
+fn a_page_has_one_order_any_conditions_a_limit_and_a_cursor() {
+    let query = "phone=+49+30&status=Ready,2&type=6&result=Busy,NoAnswer&limit=7&tenant=north&cursor=AQ";
+    let page = call("GET", &format!("/lists/demo/records?{query}"), "");
+    assert_eq!((page.limit, page.cursor.as_slice(), page.tenant.as_str()), (7, &[1][..], "north"));
+    let Some(Asked::Records(asked)) = page.asked else { panic!("a page") };
+    assert_eq!(asked.by, Some(By::Phone("+49+30".to_owned())), "a bare plus of a phone is no space");
+    assert_eq!((asked.statuses, asked.types, asked.results), (vec![1, 2], vec![6], vec![6, 7]));
+    for wrong in [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "cursor=%3D",
+        "cursor=A",
+        "phone=1&chain=2",
+        "customer=a&due_before=1",
+        "chain=x",
+        "due_before=soon",
+        "status=99",
+        "type=Nothing",
+        "phone=1&phone=2",
+        "phones=1",
+        "tenant=%ff",
+    ] {
+        assert_eq!(code("GET", &format!("/lists/demo/records?{wrong}"), ""), RefusalCode::BadValue, "{wrong}");
+    }
+}
+
+#[test]
+fn a_patch_carries_its_condition() {
+    let patched = |tag: &str| translated("PATCH", "/records/7", &[("If-Match", tag)], r#"{"GSW_FROM":1}"#);
+    for (tag, wanted) in
+        [("\"a1\"", &["a1"][..]), ("*", &["*"]), ("\"a\", \"b\"", &["a", "b"]), ("W/\"a\"", &["W/\"a\""])]
+    {
+        let request = request_of(&patched(tag).unwrap()).unwrap();
+        assert_eq!(request.attributes.sent.if_match, wanted, "{tag}");
+    }
+    for tag in ["a1", "\"a", "\"a\"b\""] {
+        assert_eq!(patched(tag).unwrap_err().0, RefusalCode::BadValue, "{tag}");
+    }
+}
+
+#[test]
+fn a_body_that_is_no_json_object_is_refused() {
+    for body in ["[]", "GSW_PHONE=1", "\"x\"", "{", "{\"GSW_PHONE\":[]}"] {
+        let refused = code("POST", "/lists/demo/records", body);
+        assert!(matches!(refused, RefusalCode::BadBody | RefusalCode::BadValue), "{body}: {refused:?}");
+    }
+    for (path, body) in [
+        ("/lists", "{}"),
+        ("/lists", r#"{"name":7}"#),
+        ("/lists", r#"{"name":"x","colour":"red"}"#),
+        ("/lists", r#"{"name":"x","attempts_max":-1}"#),
+        ("/campaigns", r#"{"name":"x","lists":[{"weight":1}]}"#),
+        ("/campaign-groups", r#"{"campaign":"x"}"#),
+        ("/do-not-call", "{}"),
+        ("/do-not-call", r#"{"GSW_PHONE":"1","GSW_CUSTOMER_ID":"2"}"#),
+        ("/do-not-call/batch", r#"{"entries":[]}"#),
+        ("/do-not-call/batch", r#"{"entries":[{"GSW_PHONE":"1","expires":"soon"}]}"#),
+    ] {
+        assert!(translated("POST", path, &[], body).is_err(), "{path} {body}");
+    }
+    assert_eq!(code("PATCH", "/lists/demo", r#"{"name":"other"}"#), RefusalCode::BadValue);
+}
+
+#[test]
+fn an_entry_of_a_client_is_a_request_and_one_with_an_end_or_a_campaign_is_an_operators() {
+    let entered = call("POST", "/do-not-call", r#"{"GSW_PHONE":"+49 30","GSW_MESSAGE":"asked"}"#);
+    let request = request_of(&entered).unwrap();
+    assert_eq!((request.verb.name(), request.resource.identifier().as_str()), ("DoNotCall", "+49 30"));
+    assert_eq!(request.attributes.len(), 1);
+    for body in [r#"{"GSW_PHONE":"1","expires":7}"#, r#"{"GSW_CUSTOMER_ID":"c","GSW_CAMPAIGN_NAME":"x"}"#] {
+        assert!(matches!(call("POST", "/do-not-call", body).asked, Some(Asked::Enter(batch)) if batch.rows.len() == 1));
+    }
+}
+
+#[test]
+fn a_switchover_is_planned_by_get_and_by_dry_run() {
+    let dry = |call: Call| match call.asked {
+        Some(Asked::Order(ApiOrder { order: Some(Order::Switchover(asked)) })) => (asked.dry_run, asked.to),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(dry(call("GET", "/switchover", "")), (true, String::new()));
+    assert_eq!(dry(call("POST", "/switchover?dry_run", r#"{"to":"b"}"#)), (true, "b".to_owned()));
+    assert_eq!(dry(call("POST", "/switchover?dry_run=false", "")), (false, String::new()));
+}
+
+// === answers ===
+
+fn answered(call: &Call, told: Told, next: &[u8]) -> Answer {
+    to_api(call, ApiAnswer { id: 1, next: next.to_vec().into(), told: Some(told) }, || "http://x".to_owned())
+}
+
+fn json(answer: &Answer) -> serde_json::Value {
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers.iter().find(|(known, _)| known.as_str() == name).map(|(_, value)| value.to_str().unwrap())
+}
+
+fn told(reply: Reply) -> Told {
+    Told::Reply(wire::reply_into_wire(reply))
+}
+
+fn pairs(pairs: &[(&str, Value)]) -> Vec<(String, Value)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+#[test]
+fn a_page_has_items_and_a_next_unless_it_is_the_last() {
+    let page = call("GET", "/lists/demo/records", "");
+    let record = || pairs(&[(key::RECORD_ID, Value::Int(1)), (key::ROW_VERSION, Value::text("a1"))]);
+    let records = || Told::Records(wire::records_to_wire(vec![record(), record()]));
+    let answer = answered(&page, records(), &[1, 2]);
+    assert_eq!((answer.status.as_u16(), answer.content), (200, Content::Json));
+    let body = json(&answer);
+    assert_eq!((body["items"].as_array().unwrap().len(), &body["next"]), (2, &cursor_text(&[1, 2]).into()));
+    assert!(json(&answered(&page, records(), &[])).get("next").is_none());
+    let one = answered(&call("GET", "/records/1", ""), Told::Records(wire::records_to_wire(vec![record()])), &[]);
+    assert_eq!((header(&one, "etag"), json(&one)["record_id"].as_i64()), (Some("\"a1\""), Some(1)));
+    for (target, told) in [
+        ("/lists", Told::Lists(ShowListReply { lists: vec![Default::default()] })),
+        ("/campaign-groups", Told::Groups(ShowGroupsReply { groups: vec![Default::default()] })),
+    ] {
+        assert_eq!(json(&answered(&call("GET", target, ""), told.clone(), &[]))["items"].as_array().unwrap().len(), 1);
+        let one = answered(&call("GET", &format!("{target}/x"), ""), told, &[]);
+        assert!(json(&one).get("items").is_none(), "{target}");
+    }
+}
+
+#[test]
+fn each_outcome_has_its_status() {
+    let done = |pairs: Vec<(String, Value)>| told(Reply::done("Acknowledge", pairs));
+    let refused = |code| told(Refusal::new(code, "no").into());
+    let handle = || pairs(&[(key::RECORD_HANDLE, Value::Int(7)), (key::ROW_VERSION, Value::text("a1"))]);
+    let removed = |count| pairs(&[(key::PHONE, Value::text("1")), ("removed", Value::Int(count))]);
+    let list = r#"{"name":"a b"}"#;
+    for (method, target, body, told, status, location) in [
+        ("POST", "/lists/demo/records", "", done(handle()), 201, Some("/api/v1/records/7")),
+        ("POST", "/lists", list, done(Vec::new()), 201, Some("/api/v1/lists/a%20b")),
+        ("PATCH", "/records/7", "", done(handle()), 200, None),
+        ("POST", "/records/7/cancel", "", done(handle()), 200, None),
+        ("DELETE", "/do-not-call?phone=1", "", done(removed(1)), 204, None),
+        ("DELETE", "/do-not-call?phone=1", "", done(removed(0)), 404, None),
+        ("PATCH", "/records/7", "", refused(RefusalCode::RecordFinalised), 409, None),
+        ("POST", "/records/7/cancel", "", refused(RefusalCode::RecordFinalised), 404, None),
+        ("PATCH", "/records/7", "", refused(RefusalCode::PreconditionFailed), 412, None),
+        ("GET", "/lists/x", "", refused(RefusalCode::ListNotFound), 404, None),
+        ("POST", "/pause", "", Told::Pause(PauseReply { done: true, reason: String::new() }), 200, None),
+        ("POST", "/pause", "", Told::Pause(PauseReply { done: false, reason: "not here".into() }), 409, None),
+        (
+            "POST",
+            "/switchover",
+            "",
+            Told::Switchover(SwitchoverReply { reason: "no".into(), ..Default::default() }),
+            409,
+            None,
+        ),
+    ] {
+        let answer = answered(&call(method, target, body), told, &[]);
+        assert_eq!((answer.status.as_u16(), header(&answer, "location")), (status, location), "{method} {target}");
+    }
+    let etag = answered(&call("PATCH", "/records/7", ""), done(handle()), &[]);
+    assert_eq!(header(&etag, "etag"), Some("\"a1\""));
+}
+
+#[test]
+fn a_batch_tells_the_outcome_of_its_entries() {
+    let rejected = vec![RejectedRow { row: 2, reason: "no number".into() }];
+    let imported = Imported { added: 3, duplicates: 1, rejected, ..Imported::default() };
+    let reply = Reply { body: ReplyBody::Imported(imported), replayed: true, stale: false };
+    let batch = call("POST", "/do-not-call/batch", r#"{"entries":[{"GSW_PHONE":"1"}]}"#);
+    let answer = answered(&batch, told(reply), &[]);
+    assert!(answer.replayed);
+    let wanted = serde_json::json!({"entered": 3, "stood": 1, "rejected": [{"entry": 2, "reason": "no number"}]});
+    assert_eq!(json(&answer), wanted);
+}
+
+// === on the port ===
+
+#[tokio::test]
+async fn the_interface_is_served_where_it_is_switched_on_and_describes_itself() {
+    let on = Node::with(Configure { api: true, ..configure() }, acknowledge).await;
+    let page = on.ask("GET /api/ HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    let document = on.ask("GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(document.body.starts_with('{') && document.body.contains("\"3.1.0\""));
+    let unknown = on.ask("GET /api/v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!((unknown.status, unknown.header("content-type")), (404, Some("application/problem+json")));
+    let body: serde_json::Value = serde_json::from_str(&unknown.body).unwrap();
+    assert_eq!(body["code"], "BAD_RESOURCE");
+    let off = Node::with(configure(), acknowledge).await;
+    let refused = off.ask("GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!((refused.status, refused.code().as_str()), (404, "BAD_RESOURCE"));
+}
+
+#[tokio::test]
+async fn a_call_without_a_credential_is_a_problem_with_its_challenge() {
+    let node = Node::with(Configure { api: true, auth: "tokens".into(), ..configure() }, acknowledge).await;
+    let missing = node.ask("GET /api/v1/lists HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!((missing.status, missing.header("content-type")), (401, Some("application/problem+json")));
+    assert_eq!(missing.header("www-authenticate"), Some("Bearer realm=\"ocs\""));
+    let described = node.ask("GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(described.status, 200);
+}

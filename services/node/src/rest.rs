@@ -1,0 +1,257 @@
+//! Calls of the REST interface, as HTTP Proxy hands them over (spec 13): each is judged, then goes the way of a request, of a command,
+//! of a question about the state, or of an operator's order.
+//!
+//! Never contains a rule and never knows HTTP: `records` decides, `control` does the orders. A call is judged on a state that a quorum
+//! confirmed. Called by the link, through its handler.
+
+mod changes;
+mod questions;
+mod told;
+
+use std::sync::{Arc, OnceLock};
+
+use futures::future::join_all;
+use ocs_proto::{
+    control::{
+        BackupSchedule, HistoryReply, PauseReply, PauseRequest, StatusReply, SwitchoverReply, SwitchoverRequest,
+    },
+    link::{ApiAnswer, ApiBackups, ApiCall, ApiOrder, ApiRequest, api_answer::Told, api_call::Asked, api_order::Order},
+};
+use outbound::{
+    AccessScope, Body, Handle, Origin, RecordName, Refusal, RefusalCode, Reply, ReplyBody, Request, Resource, Value,
+    key,
+    wire::{self, records::name_from_wire},
+};
+use pair::Door;
+use prost::Message;
+use tokio::{
+    sync::Semaphore,
+    time::{Duration, Instant},
+};
+
+use crate::credentials::{Admission, CallReach, Judge, Known, Shown, WantedCall};
+
+/// Pages and other long questions that are answered at a time; others wait for their turn within their deadline.
+const LONG_QUESTIONS_MAX: usize = 4;
+/// How long an order waits for a quorum: a resume must be possible without one.
+const ORDER_QUORUM_WAIT: Duration = Duration::from_millis(500);
+
+/// The orders of operators that a node carries out for its REST interface.
+#[tonic::async_trait]
+pub(crate) trait NodeOrders: Send + Sync {
+    /// State of this node and its group.
+    async fn cluster(&self) -> StatusReply;
+
+    /// Changes of the role.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    async fn history(&self) -> Result<HistoryReply, Refusal>;
+
+    /// Hands the primary's role over, or shows the candidates.
+    async fn switchover(&self, asked: SwitchoverRequest, by: &str) -> SwitchoverReply;
+
+    /// Pauses automatic failover, or resumes it.
+    async fn pause(&self, asked: PauseRequest) -> PauseReply;
+
+    /// The backups that this node makes by itself; none: it makes none.
+    async fn backups(&self) -> Option<BackupSchedule>;
+}
+
+/// The content of an answer, and the place behind its page; empty: no page follows.
+pub(crate) type Answered = Result<(Told, Vec<u8>), Reply>;
+
+/// Answers the calls of one node.
+pub(crate) struct Rest {
+    door: Arc<Door>,
+    orders: OnceLock<Arc<dyn NodeOrders>>,
+    long: Semaphore,
+}
+
+/// A call with the time of its deadline and its credential taken apart.
+struct Calling {
+    shown: Shown,
+    deadline: Instant,
+    tenant: String,
+    limit: u32,
+    cursor: Vec<u8>,
+    idempotency_key: Vec<u8>,
+}
+
+/// Whether a question touches few rows, so that many are answered together.
+pub(crate) fn is_quick(call: &ApiCall) -> bool {
+    use ocs_proto::outbound::records_query::By;
+    match &call.asked {
+        Some(Asked::Record(_)) => true,
+        Some(Asked::Records(query)) => matches!(query.by, Some(By::Phone(_) | By::Customer(_) | By::Chain(_))),
+        _ => false,
+    }
+}
+
+/// The answer with a refusal.
+pub(crate) fn refused(id: u64, refusal: Refusal) -> ApiAnswer {
+    of_reply(id, refusal.into())
+}
+
+fn of_reply(id: u64, reply: Reply) -> ApiAnswer {
+    ApiAnswer { id, told: Some(Told::Reply(wire::reply_into_wire(reply))), ..ApiAnswer::default() }
+}
+
+impl Rest {
+    /// `door`: the way of requests, commands and questions.
+    pub(crate) fn new(door: Arc<Door>) -> Self {
+        Self { door, orders: OnceLock::new(), long: Semaphore::new(LONG_QUESTIONS_MAX) }
+    }
+
+    /// Carries orders out from now on.
+    pub(crate) fn connect(&self, orders: Arc<dyn NodeOrders>) {
+        let _ = self.orders.set(orders); // a node starts once
+    }
+
+    /// Answers calls that came together. One question to a quorum is enough for all (R4 reads-ask-a-quorum).
+    pub(crate) async fn answer(&self, judge: &Judge, calls: Vec<ApiCall>) -> Vec<ApiAnswer> {
+        let now = Instant::now();
+        let first_ms = calls.iter().map(|call| call.deadline_ms).min().unwrap_or_default();
+        let is_order = calls.iter().all(|call| matches!(call.asked, Some(Asked::Order(_))));
+        let until = now + Duration::from_millis(first_ms.into());
+        let until = if is_order { until.min(now + ORDER_QUORUM_WAIT) } else { until };
+        if let Err(reply) = self.door.wait_until_readable(until).await
+            && !is_order
+        {
+            return calls.iter().map(|call| of_reply(call.id, reply.clone())).collect();
+        }
+        join_all(calls.into_iter().map(|call| Box::pin(self.one(judge, call, now)))).await
+    }
+
+    async fn one(&self, judge: &Judge, call: ApiCall, now: Instant) -> ApiAnswer {
+        let ApiCall { id, deadline_ms, credential: token, certificate, asked, .. } = call;
+        let calling = Calling {
+            shown: Shown { token, certificate },
+            deadline: now + Duration::from_millis(deadline_ms.into()),
+            tenant: call.tenant,
+            limit: call.limit,
+            cursor: call.cursor.to_vec(),
+            idempotency_key: call.idempotency_key.to_vec(),
+        };
+        let answered = match asked {
+            None => Err(unreadable()),
+            Some(Asked::Request(request)) => self.request(judge, &calling, request).await,
+            Some(Asked::Order(ApiOrder { order })) => self.order(judge, &calling, order).await,
+            Some(asked @ (Asked::Declare(_) | Asked::Enter(_) | Asked::Remove(_))) => {
+                self.change(judge, &calling, asked).await
+            }
+            Some(asked) => self.question(judge, &calling, asked).await,
+        };
+        match answered {
+            Ok((told, next)) => ApiAnswer { id, next: next.into(), told: Some(told) },
+            Err(reply) => of_reply(id, reply),
+        }
+    }
+
+    // === requests ===
+
+    /// A client's request. The record that its path names by list and record_id has its handle for ever.
+    async fn request(&self, judge: &Judge, calling: &Calling, asked: ApiRequest) -> Answered {
+        let message = ocs_proto::outbound::Request::decode(asked.request).map_err(|_| unreadable())?;
+        let mut request = wire::request_from_wire(message).map_err(|_| unreadable())?;
+        if let Some(RecordName::InList { list, record_id }) = asked.record.map(name_from_wire) {
+            request.resource = Resource::Record(self.handle(list, record_id).await?);
+        }
+        match judge.admit(&calling.shown, &request, true) {
+            Admission::AsSent => {}
+            Admission::As(Known { tenant, principal }) => (request.tenant, request.principal) = (tenant, principal),
+            Admission::Refused(reply) => return Err(reply),
+            Admission::Unsettled => return Err(unreadable()),
+        }
+        self.check_version(request.rules_min())?;
+        let body = Body::Request(request);
+        Ok((done(self.door.answer(body, Origin::Http, calling.deadline).await), Vec::new()))
+    }
+
+    async fn handle(&self, list: String, record_id: u64) -> Result<Handle, Reply> {
+        let state = self.door.engine().state().clone();
+        let reply = beside(move || state.read_by_id(&list, record_id)).await?;
+        let ReplyBody::Done(done) = &reply.body else { return Err(reply) };
+        let handle = done.attributes.iter().find_map(|(name, value)| match value {
+            Value::Int(handle) if name == key::RECORD_HANDLE => u64::try_from(*handle).ok(),
+            _ => None,
+        });
+        handle.map(Handle).ok_or_else(unreadable)
+    }
+
+    /// Refuses what the group does not decide yet: the primary may run a release that cannot read the command.
+    fn check_version(&self, needed: u32) -> Result<(), Reply> {
+        let version = self.door.engine().state().rules_version();
+        if version >= needed { Ok(()) } else { Err(dispatch::too_early(version, needed, RefusalCode::Unavailable)) }
+    }
+
+    // === orders ===
+
+    async fn order(&self, judge: &Judge, calling: &Calling, order: Option<Order>) -> Answered {
+        let (name, order) = order.map(|order| (name_of(&order), order)).ok_or_else(unreadable)?;
+        let reach = CallReach::Group;
+        let wanted = WantedCall { name, scope: AccessScope::Admin, tenant: &calling.tenant, reach };
+        let client = judge.admit_call(&calling.shown, &wanted)?;
+        let starting = || Refusal::new(RefusalCode::Unavailable, "The node is starting");
+        let orders = self.orders.get().ok_or_else(starting)?;
+        let by = match client.principal.as_str() {
+            "" => "a client of REST without a credential".to_owned(),
+            principal => format!("{principal} (REST)"),
+        };
+        tracing::info!(order = name, by, "an order over REST");
+        let told = match order {
+            Order::Cluster(_) => Told::Cluster(orders.cluster().await),
+            Order::History(_) => Told::History(orders.history().await?),
+            Order::Switchover(asked) => Told::Switchover(orders.switchover(asked, &by).await),
+            Order::Pause(asked) => Told::Pause(orders.pause(asked).await),
+            Order::Backups(_) => Told::Backups(ApiBackups { schedule: orders.backups().await }),
+            Order::Audit(_) => {
+                let message = "This release keeps no table of orders and changes";
+                return Err(Refusal::new(RefusalCode::Unavailable, message).into());
+            }
+        };
+        Ok((told, Vec::new()))
+    }
+}
+
+const fn name_of(order: &Order) -> &'static str {
+    match order {
+        Order::Cluster(_) => "cluster",
+        Order::History(_) => "history",
+        Order::Switchover(_) => "switchover",
+        Order::Pause(_) => "pause",
+        Order::Backups(_) => "backups",
+        Order::Audit(_) => "audit",
+    }
+}
+
+/// The outcome of a request or a command.
+fn done(reply: Reply) -> Told {
+    Told::Reply(wire::reply_into_wire(reply))
+}
+
+/// Both ends come from one build, so an unreadable call is a bug.
+fn unreadable() -> Reply {
+    Refusal::new(RefusalCode::Internal, "The node could not read the call").into()
+}
+
+/// Work that may wait for the disk, on a thread beside the runtime's.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Reply> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| {
+        tracing::error!(%error, "reading the state failed");
+        Refusal::new(RefusalCode::Internal, "reading the state failed; the node's log says more").into()
+    })
+}
+
+/// A request that only names the lists of a call for its judgement.
+fn about(resource: Resource) -> Request {
+    Request {
+        verb: outbound::Verb::GetRecord,
+        resource,
+        attributes: outbound::Attributes::default(),
+        tenant: String::new(),
+        principal: String::new(),
+        idempotency_key: None,
+    }
+}

@@ -1,0 +1,105 @@
+//! Questions about the state: records and their pages, lists, campaigns, campaign groups, Do-Not-Call entries.
+//!
+//! Each answer comes from one snapshot, read on a thread beside the runtime. Long questions take turns.
+
+use ocs_proto::link::{ApiName, ApiSubject, api_call::Asked};
+use outbound::{
+    AccessScope, Answer, Query, RecordName, Refusal, RefusalCode, Reply, Resource,
+    wire::records::{name_from_wire, query_from_wire},
+};
+use tokio::time::timeout_at;
+
+use super::{Answered, Calling, Rest, about, beside, told, unreadable};
+use crate::credentials::{AdmittedCall, CallReach, Judge, WantedCall};
+
+/// Entries of one phone or customer that an answer shows: one for each list and campaign at most.
+const ENTRIES_MAX: u64 = 10_000;
+
+/// What an answer leaves out.
+pub(super) struct Bounds {
+    pub(super) client: AdmittedCall,
+    pub(super) limit: u32,
+    pub(super) cursor: Vec<u8>,
+    /// The thing that the path names; empty: all.
+    pub(super) name: String,
+}
+
+impl Rest {
+    pub(super) async fn question(&self, judge: &Judge, calling: &Calling, asked: Asked) -> Answered {
+        let (name, reach) = reach_of(&asked);
+        let wanted = WantedCall { name, scope: AccessScope::Read, tenant: &calling.tenant, reach };
+        let client = judge.admit_call(&calling.shown, &wanted)?;
+        let named = match &asked {
+            Asked::Lists(ApiName { name }) | Asked::Campaigns(ApiName { name }) => name.clone(),
+            _ => String::new(),
+        };
+        let is_long = matches!(&asked, Asked::Records(query) if query.by.is_none()) || is_due_before(&asked);
+        let query = query(asked, calling, &client).ok_or_else(unreadable)?;
+        let bounds = Bounds { client, limit: calling.limit, cursor: calling.cursor.clone(), name: named };
+        let _turn = if is_long { Some(self.turn(calling).await?) } else { None };
+        let answer = self.ask(query).await?;
+        told::told(answer, &bounds, self.door.engine().state().as_ref())
+    }
+
+    /// A turn among the long questions.
+    async fn turn(&self, calling: &Calling) -> Result<tokio::sync::SemaphorePermit<'_>, Reply> {
+        let busy = || Refusal::new(RefusalCode::Busy, "Too many pages are being read: come back later");
+        match timeout_at(calling.deadline, self.long.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(busy().into()),
+        }
+    }
+
+    /// The one answer to a question.
+    pub(super) async fn ask(&self, query: Query) -> Result<Answer, Reply> {
+        let state = self.door.engine().state().clone();
+        let answered = beside(move || state.query(query).map(|mut answers| answers.next())).await?;
+        answered.map_err(Reply::refused)?.ok_or_else(unreadable)
+    }
+}
+
+fn is_due_before(asked: &Asked) -> bool {
+    use ocs_proto::outbound::records_query::By;
+    matches!(asked, Asked::Records(query) if matches!(query.by, Some(By::DueBeforeS(_))))
+}
+
+/// The name of a question, and the lists that it reaches.
+fn reach_of(asked: &Asked) -> (&'static str, CallReach) {
+    let of_list = |list: &str| CallReach::Of(about(Resource::List(list.to_owned())));
+    match asked {
+        Asked::Record(name) => {
+            let reach = match name_from_wire(name.clone()) {
+                RecordName::Handle(handle) => CallReach::Of(about(Resource::Record(handle))),
+                RecordName::InList { list, .. } => of_list(&list),
+            };
+            ("a record", reach)
+        }
+        Asked::Records(query) => ("records", of_list(&query.list)),
+        Asked::Lists(ApiName { name }) if name.is_empty() => ("lists", CallReach::Shown),
+        Asked::Lists(ApiName { name }) => ("a list", of_list(name)),
+        Asked::Groups(ApiName { name }) if !name.is_empty() => {
+            ("a campaign group", CallReach::Of(about(Resource::CampaignGroup(name.clone()))))
+        }
+        Asked::Groups(_) => ("campaign groups", CallReach::All),
+        Asked::Campaigns(_) => ("campaigns", CallReach::All),
+        _ => ("Do-Not-Call entries", CallReach::All),
+    }
+}
+
+fn query(asked: Asked, calling: &Calling, client: &AdmittedCall) -> Option<Query> {
+    let tenant = client.tenant.clone();
+    Some(match asked {
+        Asked::Record(name) => Query::Record { name: name_from_wire(name), tenant },
+        Asked::Records(query) => Query::Records(query_from_wire(query, tenant, calling.limit, &calling.cursor)),
+        Asked::Lists(ApiName { name }) => {
+            Query::Lists { name: Some(name).filter(|name| !name.is_empty()), after: None }
+        }
+        Asked::Campaigns(_) => Query::Declaration,
+        Asked::Groups(ApiName { name }) => Query::Groups { identifier: Some(name).filter(|name| !name.is_empty()) },
+        Asked::DoNotCall(ApiSubject { phone, customer }) => {
+            let [phone, customer] = [phone, customer].map(|text| Some(text).filter(|text| !text.is_empty()));
+            Query::DoNotCall { phone, customer, entries_max: ENTRIES_MAX, after: None }
+        }
+        _ => return None,
+    })
+}
