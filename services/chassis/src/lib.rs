@@ -15,6 +15,7 @@ pub mod private;
 pub mod stop;
 pub mod tasks;
 pub mod tls;
+pub mod usage;
 pub mod visible;
 pub mod watcher;
 

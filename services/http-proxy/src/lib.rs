@@ -23,6 +23,8 @@ mod settings;
 mod stats;
 pub mod to_http;
 
+pub use stats::REFUSED;
+
 use std::{sync::Arc, time::Duration};
 
 use chassis::{

@@ -176,7 +176,9 @@ impl Config {
     fn check_ports(&self, found: &mut Problems) {
         let mut taken: Vec<(String, String)> = Vec::new();
         let own = [("peer", self.peer.listen), ("control", self.control.listen), ("admin", self.admin.listen)];
-        let own = own.into_iter().map(|(section, listen)| (format!("{section}.listen"), listen.to_string()));
+        let health = self.health.listen.map(|listen| ("health", listen));
+        let own =
+            own.into_iter().chain(health).map(|(section, listen)| (format!("{section}.listen"), listen.to_string()));
         let http = self.proxy().map(|proxy| proxy.ports()).unwrap_or_default().into_iter();
         let http = http.map(|(prefix, port)| (format!("http_proxy.{prefix}listen"), port.listen));
         for (key, listen) in own.chain(http) {

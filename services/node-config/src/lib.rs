@@ -94,6 +94,8 @@ pub struct Config {
     pub control: Control,
     /// HTTP for monitoring.
     pub admin: Admin,
+    /// Health checks alone, without TLS.
+    pub health: Health,
     /// HTTP for clients; only on a data node (see [`Config::proxy`]).
     pub http_proxy: ProxySettings,
     /// Raft's timing; the same on all nodes.
@@ -120,6 +122,7 @@ impl Default for Config {
             peer: Peer::default(),
             control: Control::default(),
             admin: Admin::default(),
+            health: Health::default(),
             http_proxy: ProxySettings::default(),
             raft: Raft::default(),
             log: Log::default(),
@@ -270,6 +273,15 @@ impl Default for Admin {
     fn default() -> Self {
         Self { listen: loopback(7501), tls: None }
     }
+}
+
+/// `[health]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Health {
+    /// The address on which health checks are answered to any caller without TLS, and nothing else is; absent: no such port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[raft]`

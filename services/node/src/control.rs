@@ -59,7 +59,12 @@ use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes}
 
 use self::acting::{Acting, named, principal_of};
 use crate::{
-    archive::Archives, credentials::RefusalCounts, metrics::Sources, operator_orders, role::SINGLE_COPY, upkeep::Upkeep,
+    archive::Archives,
+    credentials::RefusalCounts,
+    metrics::{Imported, Sources},
+    operator_orders,
+    role::SINGLE_COPY,
+    upkeep::Upkeep,
 };
 
 pub use force::Orders;
@@ -226,6 +231,7 @@ impl Control for Service {
     async fn import(&self, asked: Request<ImportBatch>) -> Result<Response<ImportReply>, Status> {
         let acting = self.acting(&asked)?;
         let reply = data::import(&acting, asked.into_inner(), self.api.deadline()).await;
+        self.api.sources.imports.add(Imported::List, &reply);
         Ok(self.said(ImportReply { reply: Some(reply) }))
     }
 
@@ -281,6 +287,7 @@ impl Control for Service {
     async fn enter_do_not_call(&self, asked: Request<DoNotCallBatch>) -> Result<Response<EnterDoNotCallReply>, Status> {
         let acting = self.acting(&asked)?;
         let reply = do_not_call::enter(&acting, asked.into_inner(), self.api.deadline()).await;
+        self.api.sources.imports.add(Imported::DoNotCall, &reply);
         Ok(self.said(EnterDoNotCallReply { reply: Some(reply) }))
     }
 

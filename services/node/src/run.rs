@@ -367,7 +367,8 @@ async fn start(
     let backups =
         archives.clone().map_or_else(schedule::none, |archives| schedule::start(config, archives, role.clone(), tasks));
     let certificates = ports.certificates.clone();
-    let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk: room, deletions, certificates };
+    let (disk, imports) = (room, Arc::default());
+    let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk, deletions, certificates, imports };
     let orders = Orders::new(directory.clone(), config.mode(), tasks);
     let ordered = orders.given();
     let deadline = Duration::from_millis(config.limits.deadline_ms);
@@ -375,6 +376,10 @@ async fn start(
     let gave_up = CancellationToken::new();
     let give_up = give_up(directory.clone(), gave_up.clone(), tasks);
     metrics.count_refusals("peer", peers.refusals());
+    metrics.log_is_limited(config.log.bytes_max);
+    if supervisor.is_some() {
+        metrics.count_http();
+    }
     ports.count_refusals(&metrics);
     let proxy_control = supervisor.as_ref().map(Supervisor::control);
     let parts = UpkeepParts {
