@@ -158,6 +158,7 @@ struct Log {
 struct Proxy {
     restarts: Counter,
     connections: Count,
+    wanted: Gauge,
     up: Gauge,
     alarm: Gauge,
     drained: Gauge,
@@ -316,15 +317,15 @@ impl Core {
         let help = "Digests that differed from a peer's at the same index";
         registry.register("digest_mismatches", help, core.digest_mismatches.clone());
         registry.register("state_differs", "1: the last digest differed from a peer's", core.differs.clone());
-        let help = "Times that the state was replaced because it was wrong";
+        let help = "Times that a wrong state was replaced";
         registry.register("state_repairs", help, core.repairs.clone());
         registry.register("state_scans", "Scans of the state that came to an end", core.scans.clone());
         registry.register("state_scans_bad", "Scans that found rows which are wrong", core.scans_bad.clone());
-        let help = "Lines for standard error that were dropped, since it did not take them in time";
+        let help = "Lines that standard error did not take in time, and that were dropped";
         registry.register("log_lines_dropped", help, core.log_lines_dropped.clone());
         let help = "1: a write of log or state has not ended for node.disk_stall_ms";
         registry.register("disk_stalled", help, core.disk_stalled.clone());
-        let help = "For how long the oldest write has not ended, once it counts as hanging; else 0";
+        let help = "Age of the oldest write, while a write counts as hanging; else 0";
         registry.register_with_unit("oldest_write", help, Unit::Seconds, core.oldest_write.clone());
         registry.register("state_scan_running", "1: a scan of the state is under way", core.scan_running.clone());
         registry.register("records", "Records in all lists", core.records.clone());
@@ -432,19 +433,22 @@ impl Proxy {
             proxy.restarts.clone(),
         );
         registry.register("http_connections", "Connections of the HTTP front end, now", proxy.connections.clone());
+        let help = "1: this node is to have an HTTP front end: a port is configured, and no operator drained the node";
+        registry.register("http_proxy_wanted", help, proxy.wanted.clone());
         registry.register("http_proxy_up", "1: the HTTP front end runs, with its port open", proxy.up.clone());
         registry.register(
             "http_proxy_alarm",
             "1 if the HTTP front end crashed ten times within ten minutes",
             proxy.alarm.clone(),
         );
-        let help = "1: an operator drained this node: it takes no clients";
+        let help = "1: an operator drained this node, which takes no clients";
         registry.register("drained", help, proxy.drained.clone());
         proxy
     }
 
     fn refresh(&self, view: &ProxyStatus) {
         store(&self.restarts, view.restarts);
+        self.wanted.set(view.is_wanted().into());
         self.up.set(view.is_up().into());
         self.alarm.set(view.alarm.into());
         self.drained.set((view.state == DRAINED).into());

@@ -66,6 +66,11 @@ impl ProxyStatus {
         matches!(self.state.as_str(), LISTENING | DISABLED)
     }
 
+    /// Whether this node is to have an HTTP Proxy: the configuration names a port, and no operator has drained the node.
+    pub fn is_wanted(&self) -> bool {
+        !matches!(self.state.as_str(), DISABLED | DRAINED)
+    }
+
     /// Whether HTTP Proxy runs and has had its port: a start that has not succeeded yet does not count.
     pub fn is_up(&self) -> bool {
         self.pid.is_some() && self.state != STARTING && !self.state.starts_with(FAILED)

@@ -29,7 +29,7 @@ impl Conditions {
         let conditions = Self::default();
         let (formats, rules) = (NEWEST.formats.to_string(), NEWEST.rules.to_string());
         let labels = [("version", env!("CARGO_PKG_VERSION").to_owned()), ("formats", formats), ("rules", rules)];
-        registry.register("build", "This release, and the newest versions that it knows", Info::new(labels));
+        registry.register("build", "This release, with its newest versions of formats and rules", Info::new(labels));
         registry.register("rules_version", "The rules version that decides requests", conditions.rules.clone());
         let help = "The newest rules version that this release knows";
         registry.register("rules_version_known", help, conditions.rules_known.clone());

@@ -34,9 +34,9 @@ impl ProcessMetrics {
         own.register("max_fds", "The limit of open file descriptors", process.open_max.clone());
         let help = "When this process began, since 1970";
         own.register_with_unit("start_time", help, Unit::Seconds, process.started.clone());
-        let help = "Memory in use by the process of the HTTP front end; 0: it is no process of its own";
+        let help = "Memory in use by the process of the HTTP front end; 0: the front end is no process";
         registry.register_with_unit("http_proxy_resident_memory", help, Unit::Bytes, process.proxy_resident.clone());
-        let help = "Open file descriptors of the process of the HTTP front end; 0: it is no process of its own";
+        let help = "Open file descriptors of the process of the HTTP front end; 0: the front end is no process";
         registry.register("http_proxy_open_fds", help, process.proxy_open.clone());
         process.started.set(usage::own_start_s().unwrap_or(0.0)); // kept: a clock that is set must not look like a restart
         process

@@ -1,5 +1,7 @@
 //! Each metric moves with the figure behind it.
 
+mod shipped;
+
 use std::sync::Arc;
 
 use chassis::tasks::Tasks;
@@ -137,6 +139,7 @@ async fn what_http_proxy_counts_is_by_request_and_code() {
     assert_eq!(stage.sample("ocs_http_connections"), 0.0, "they ended with HTTP Proxy");
     assert_eq!(stage.sample("ocs_ignored_keys_total"), 3.0);
     assert_eq!(stage.sample("ocs_handed_out_total{group=\"101\",class=\"general\"}"), 5.0);
+    assert_eq!(stage.sample("ocs_handed_out_total{group=\"101\",class=\"personal\"}"), 0.0);
     assert_eq!(stage.sample("ocs_previews_empty_total{group=\"101\"}"), 2.0);
     assert_eq!(stage.sample("ocs_met_on_do_not_call_total"), 4.0);
     assert_eq!(stage.sample("ocs_held_back_total"), 1.0);
@@ -178,9 +181,9 @@ async fn held_requests_and_the_proxy_are_on_the_page() {
         stage.proxy.send_modify(|status| status.state = state.into());
         assert_eq!(stage.sample("ocs_http_proxy_up"), up, "{state}");
     }
-    assert_eq!(stage.sample("ocs_drained"), 0.0);
+    assert_eq!((stage.sample("ocs_drained"), stage.sample("ocs_http_proxy_wanted")), (0.0, 1.0));
     stage.proxy.send_modify(|status| status.state = crate::supervisor::DRAINED.into());
-    assert_eq!(stage.sample("ocs_drained"), 1.0);
+    assert_eq!((stage.sample("ocs_drained"), stage.sample("ocs_http_proxy_wanted")), (1.0, 0.0));
 }
 
 #[tokio::test]
