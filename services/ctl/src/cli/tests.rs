@@ -48,3 +48,19 @@ fn a_timeout_is_a_number_of_seconds() {
     let verb = Cli::try_parse_from(["ocsctl", "--timeout", "0", "status"]);
     assert!(verb.unwrap_err().to_string().contains("0 is no time to wait"));
 }
+
+#[test]
+fn every_command_of_the_runbooks_is_taken() {
+    let runbooks = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/runbooks");
+    let mut commands = 0;
+    for entry in std::fs::read_dir(runbooks).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in text.lines().filter(|line| line.starts_with("ocsctl ")) {
+            let words = line.split(" || ").next().unwrap_or_default().split(' ');
+            let taken = Cli::try_parse_from(words);
+            assert!(taken.is_ok(), "{line}: {:?}", taken.err());
+            commands += 1;
+        }
+    }
+    assert!(commands > 80, "{commands} commands");
+}
