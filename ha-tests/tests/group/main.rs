@@ -37,6 +37,7 @@ mod signals;
 mod stale_reads;
 mod starting;
 mod strangers;
+mod traces;
 mod unread_log;
 mod upkeep;
 mod window;

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod notify;
 pub mod orphan;
 pub mod private;
+pub mod spans;
 pub mod stop;
 pub mod tasks;
 pub mod tls;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::{lines::Causes, logging::Masked, tls::LiveCertificate};
+use chassis::{lines::Causes, logging::Masked, spans::SpanContext, tls::LiveCertificate};
 use futures::FutureExt;
 use http::{Method, Response, StatusCode, request::Parts};
 use http_body_util::Full;
@@ -28,6 +28,7 @@ use crate::{
     health,
     link::client::{Link, Unanswered},
     settings::Settings,
+    spans,
     stats::{Reason, Stats},
     to_http::{Answer, Dress},
 };
@@ -116,6 +117,8 @@ struct Asked<'a> {
     port: &'a Port,
     /// Name of the connection's verified certificate.
     certificate: Option<&'a str>,
+    /// The span of the request; none: the request is not traced.
+    trace: Option<SpanContext>,
 }
 
 /// Answers every request: a panic here becomes a 500, not a closed connection. `certificate` is the name of the connection's
@@ -128,11 +131,18 @@ pub(crate) async fn answer(
     request: hyper::Request<IncomingBody>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (began, id) = (Instant::now(), server.link.next_id());
-    let asked = Asked { server: &server, id, port: &port, certificate: certificate.as_deref() };
+    let sampler = server.settings.sampler.as_ref();
+    let span = sampler.and_then(|sampler| sampler.begin("http request", spans::traceparent(request.headers())));
+    let span = span.map(|span| (span, request.method().clone()));
+    let trace = span.as_ref().map(|(span, _)| span.context());
+    let asked = Asked { server: &server, id, port: &port, certificate: certificate.as_deref(), trace };
     let outcome = AssertUnwindSafe(dispatch(asked, &seen, request)).catch_unwind().await;
     let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server, id), Some(UNNAMED)));
     if let Some(name) = name {
         server.stats.answered(name, answer.status.as_u16(), began.elapsed());
+        if let Some((span, method)) = span {
+            spans::end(span, &method, name, id, answer.status.as_u16());
+        }
     }
     let answer = if server.link.is_leaving() { answer.closing() } else { answer };
     Ok(server.dress.put_on(answer, server.link.standing()).map(Full::new))
@@ -277,7 +287,7 @@ async fn no_body(server: &Server, id: u64, unread: Unread) -> Answer {
 }
 
 async fn hand_over(
-    Asked { server, id, port, .. }: Asked<'_>,
+    Asked { server, id, port, trace, .. }: Asked<'_>,
     request: Request,
     credential: Credential,
     host: Option<&str>,
@@ -288,7 +298,7 @@ async fn hand_over(
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return Answer::of_refusal(&unanswered(Unanswered::Busy));
     };
-    match server.link.call(id, wire::request_to_wire(request), credential, deadline).await {
+    match server.link.call(id, wire::request_to_wire(request), credential, trace, deadline).await {
         Ok(reply) => match wire::reply_from_wire(reply) {
             Ok(reply) => {
                 let challenge = server.settings.auth.challenge_of(&reply);

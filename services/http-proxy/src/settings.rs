@@ -3,7 +3,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use chassis::tls::{ALPN_HTTP1, HttpsClients, HttpsFiles, LiveCertificate, Source, TlsError};
+use chassis::{
+    spans::Sampler,
+    tls::{ALPN_HTTP1, HttpsClients, HttpsFiles, LiveCertificate, Source, TlsError},
+};
 use http::{HeaderName, HeaderValue};
 use ocs_proto::link::{Configure, Listener as WireListener};
 
@@ -76,6 +79,8 @@ pub(crate) struct Settings {
     pub(crate) encoding: Charset,
     pub(crate) custom_headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) auth: Auth,
+    /// None: no request is traced.
+    pub(crate) sampler: Option<Sampler>,
 }
 
 impl Settings {
@@ -109,6 +114,7 @@ impl Settings {
             encoding: encoding(&configure.encoding)?,
             custom_headers: custom_headers(configure)?,
             auth: auth(&configure.auth)?,
+            sampler: Sampler::of_millionths(configure.trace_millionths),
         })
     }
 

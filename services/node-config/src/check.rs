@@ -79,6 +79,7 @@ impl Config {
         self.check_backup(&mut found);
         self.check_limits(&mut found);
         self.check_proxy(&mut found);
+        self.otlp.problems().into_iter().for_each(|(key, message)| found.add(key, message));
         if let Some(problem) = self.operators_problem() {
             found.add("control.operators", problem);
         }
@@ -105,6 +106,11 @@ impl Config {
                 }
                 Ok(_) => {}
             }
+        }
+        if let Some(path) = self.otlp.ca.as_ref().filter(|_| self.otlp.is_on())
+            && let Err(error) = fs::read(path)
+        {
+            found.add("otlp.ca", format!("{}: {error}", path.display()));
         }
         if let Some(path) = &self.peer.secret_file
             && let Err(error) = PeerSecret::load(path)

@@ -8,6 +8,7 @@ mod access;
 mod address;
 mod backup;
 mod check;
+mod otlp;
 mod proxy;
 mod reload;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use sha2::{Digest, Sha256};
 pub use access::Operators;
 pub use backup::Backup;
 pub use check::Problem;
+pub use otlp::Otlp;
 pub use proxy::{Auth, CertificateAccess, ClientCertificates, HttpPort, ProxySettings, RunAs};
 pub use reload::{Changed, Counts};
 pub use warnings::Warning;
@@ -110,6 +112,8 @@ pub struct Config {
     pub limits: Limits,
     /// Rules that are replicated; the same on all nodes.
     pub rules: Rules,
+    /// Traces for OpenTelemetry.
+    pub otlp: Otlp,
     /// This process's log.
     pub logging: Logging,
 }
@@ -130,6 +134,7 @@ impl Default for Config {
             backup: Backup::default(),
             limits: Limits::default(),
             rules: Rules::default(),
+            otlp: Otlp::default(),
             // At the level "info" the engine logs each table that opens or flushes.
             logging: Logging { filter: "info,fjall=warn,lsm_tree=warn".into(), ..Logging::default() },
         }

@@ -353,6 +353,7 @@ impl ProxySettings {
             idle_timeout_ms: self.idle_timeout_ms,
             write_timeout_ms: self.write_timeout_ms,
             auth: self.auth.unwrap_or_default().word().to_owned(),
+            trace_millionths: 0,
         }
     }
 }

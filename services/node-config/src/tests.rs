@@ -92,6 +92,7 @@ fn the_example_has_every_key_and_its_default() {
     (defaults.peer.tls, defaults.control.tls) = (whole.peer.tls.clone(), whole.control.tls.clone());
     defaults.admin.tls = whole.admin.tls.clone();
     defaults.health.listen = whole.health.listen;
+    defaults.otlp.ca = whole.otlp.ca.clone();
     defaults.peer.secret_file = whole.peer.secret_file.clone();
     defaults.control.operators = whole.control.operators;
     let proxy = &mut defaults.http_proxy;

@@ -22,5 +22,6 @@ pub mod run;
 pub mod scan;
 pub mod startup;
 pub mod supervisor;
+mod traces;
 pub mod upkeep;
 pub mod versions;

@@ -13,6 +13,7 @@ mod previews;
 mod process;
 mod requests;
 mod sources;
+mod traces;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -44,6 +45,7 @@ use previews::Previews;
 use process::ProcessMetrics;
 use requests::Requests;
 pub use sources::Sources;
+use traces::TraceMetrics;
 
 use crate::{
     archive::schedule::BackupStatus,
@@ -87,6 +89,7 @@ pub struct Metrics {
     previews: Previews,
     due: Due,
     imports: Imports,
+    traces: TraceMetrics,
     proxy: Proxy,
     access: Access,
     backups: Backups,
@@ -206,6 +209,7 @@ impl Metrics {
             previews: Previews::registered(metrics),
             due: Due::registered(metrics),
             imports: Imports::registered(metrics),
+            traces: TraceMetrics::registered(metrics),
             proxy: Proxy::registered(metrics),
             access: Access::registered(metrics),
             backups: Backups::registered(metrics),
@@ -280,6 +284,7 @@ impl Metrics {
         self.previews.refresh(&sources.preview_counts());
         self.due.refresh(sources.due_counts());
         self.imports.refresh(&sources.imports);
+        self.traces.refresh();
         self.proxy.refresh(&sources.proxy.borrow());
         self.access.refresh();
         self.backups.refresh(&sources.backups.borrow());

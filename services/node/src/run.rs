@@ -62,6 +62,7 @@ use crate::{
     role::{Member, RoleService, Roster},
     scan::{self, Pace, ScanStatus},
     supervisor::{ProxyStatus, Supervisor},
+    traces,
     upkeep::{Reloader, Upkeep, UpkeepParts},
     versions,
 };
@@ -349,10 +350,13 @@ async fn start(
         clocks::announce(api.engine().odd_clocks(), role.roster().clone(), tasks);
         reads::follow(&role, api.clone(), tasks);
     }
+    // A witness sees no request.
+    let traced_millionths = api.as_ref().map_or(0, |_| traces::start(config, tasks));
     let supervisor = api.as_ref().map(|api| {
         let told = (metrics.clone(), ports.certificates.clone());
         let settings = &config.http_proxy;
-        let handler = Arc::new(proxy_side::ProxySide::new(settings, api.clone(), &role, health.clone(), told, tasks));
+        let handler = proxy_side::ProxySide::new(settings, api.clone(), &role, health.clone(), told, tasks);
+        let handler = Arc::new(handler.tracing(traced_millionths));
         Supervisor::start(config.http_proxy.clone(), &own.name, &config.logging.filter, handler, tasks)
     });
     if let Some(supervisor) = &supervisor {

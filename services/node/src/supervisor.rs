@@ -366,7 +366,8 @@ impl<H: ProxyHandler> Watched<H> {
     fn spawn(&mut self) {
         self.life.set_times(times(&self.settings));
         self.handler.begins(&self.settings);
-        let configure = self.settings.configure(&self.node, &self.log_filter);
+        let mut configure = self.settings.configure(&self.node, &self.log_filter);
+        configure.trace_millionths = self.handler.trace_millionths();
         match Running::start(&self.settings, configure, self.handler.clone(), &self.tasks) {
             Ok(running) => self.running = Some(running),
             Err(why) => {

@@ -7,7 +7,11 @@ mod forwarded;
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::lines::Causes;
+use bytes::Bytes;
+use chassis::{
+    lines::Causes,
+    spans::{OpenSpan, SpanContext},
+};
 use consensus::RaftId;
 use dispatch::{EncodedBody, Heard, NotTaken, Submission, policy};
 use futures::{FutureExt, future::BoxFuture};
@@ -58,6 +62,7 @@ pub(crate) fn to_peer(update: &Submission) -> Forwarded {
         deadline_ms: u32::try_from(left).unwrap_or(u32::MAX),
         origin: outbound::wire::origin_to_wire(update.origin).into(),
         principal: update.body.operator().to_owned(),
+        trace: update.body.trace().map(|trace| Bytes::copy_from_slice(&trace.to_bytes())).unwrap_or_default(),
     };
     Forwarded { head, body: update.body.bytes().clone() }
 }
@@ -102,8 +107,14 @@ pub(crate) async fn answer(door: &PrimaryDoor, serves: bool, from: RaftId, reque
             return answer(ForwardOutcome::Refused, Some(refused));
         }
     };
-    let proposed = door.propose(update.id, update.origin, update.body);
-    match tokio::time::timeout_at(update.deadline, proposed).await.map_or(Heard::Lost, heard) {
+    let span = OpenSpan::within("forwarded submission", update.body.trace());
+    let body = update.body.traced(span.as_ref().map(OpenSpan::context));
+    let proposed = door.propose(update.id, update.origin, body);
+    let heard = tokio::time::timeout_at(update.deadline, proposed).await.map_or(Heard::Lost, heard);
+    if let Some(span) = span {
+        span.end(Vec::new(), !matches!(heard, Heard::Reply(_)));
+    }
+    match heard {
         Heard::Reply(reply) => answer(ForwardOutcome::Reply, Some(reply)),
         Heard::NotTaken(why) => match policy::refused(why) {
             Some(refusal) => answer(ForwardOutcome::Refused, Some(refusal)),
@@ -119,5 +130,6 @@ fn from_peer(Forwarded { head, body }: Forwarded) -> Result<Submission, Reply> {
     let id = head.id.ok_or_else(|| unreadable("The forwarded request lacks its id".to_owned()))?;
     let origin = outbound::wire::origin_from_wire(head.origin).map_err(|error| unreadable(error.to_string()))?;
     let body = EncodedBody::read(body).map_err(|error| unreadable(format!("A forwarded request: {error}")))?;
-    Submission::new(id.into(), origin, body.by(&head.principal), deadline)
+    let body = body.by(&head.principal).traced(SpanContext::from_bytes(&head.trace));
+    Submission::new(id.into(), origin, body, deadline)
 }

@@ -12,10 +12,12 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use chassis::spans::SpanContext;
 use ocs_proto::{
     link::{
         Certificates, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord,
-        PortClosed, Stats, ToNode, ToProxy,
+        PortClosed, SpanRecord, Stats, ToNode, ToProxy,
     },
     outbound as wire,
 };
@@ -58,6 +60,7 @@ enum Outgoing {
     Health { request: HealthRequest, waiter: oneshot::Sender<HealthReply> },
     Log(LogRecord),
     Stats(Stats),
+    Spans(Vec<SpanRecord>),
     Listening(Listening),
     PortClosed,
     Echo(Echo),
@@ -142,6 +145,7 @@ impl Link {
         id: u64,
         request: wire::Request,
         credential: Credential,
+        trace: Option<SpanContext>,
         deadline: Instant,
     ) -> Result<wire::Reply, Unanswered> {
         if request.encoded_len() > REQUEST_BYTES_MAX {
@@ -150,7 +154,8 @@ impl Link {
         let deadline_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u32;
         let (waiter, answer) = oneshot::channel();
         let (request, Credential { token, certificate }) = (request.encode_to_vec().into(), credential);
-        let request = LinkRequest { id, deadline_ms, request, credential: token, certificate };
+        let trace = trace.map(|trace| Bytes::copy_from_slice(&trace.to_bytes())).unwrap_or_default();
+        let request = LinkRequest { id, deadline_ms, request, credential: token, certificate, trace };
         let sent = self.queue.try_send(Outgoing::Request { request, waiter });
         sent.map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unanswered::Busy,
@@ -191,6 +196,11 @@ impl Link {
     /// Passes counters on.
     pub(crate) async fn stats(&self, stats: Stats) {
         let _ = self.queue.send(Outgoing::Stats(stats)).await;
+    }
+
+    /// Passes finished spans on.
+    pub(crate) async fn spans(&self, spans: Vec<SpanRecord>) {
+        let _ = self.queue.send(Outgoing::Spans(spans)).await;
     }
 
     /// Tells the node the certificates.
@@ -374,6 +384,7 @@ fn add(shared: &LinkState, frame: &mut ToNode, item: Outgoing) -> usize {
             join(frame.stats.get_or_insert_default(), stats);
             size + 8
         }
+        Outgoing::Spans(spans) => spans.into_iter().map(|span| sized(&mut frame.spans, span)).sum(),
         Outgoing::Listening(listening) => {
             frame.listening = Some(listening);
             64
