@@ -78,15 +78,21 @@ fn kill_http_proxies(site: &mut Site) {
     }
 }
 
+fn copy(from: &Path, to: &Path, names: &[&str]) {
+    for name in names {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+}
+
 /// Makes certificates where the pages have them, on the machine of the authority.
 fn certify(site: &Site, days: &str) {
     let (here, ca) = (site.cluster.path(""), site.cluster.path("ca"));
     if !ca.exists() {
         fs::create_dir(&ca).unwrap();
-        ["ca.pem", "ca.key"].iter().for_each(|name| drop(fs::copy(here.join(name), ca.join(name)).unwrap()));
+        copy(&here, &ca, &["ca.pem", "ca.key"]);
     }
     site.cluster.ctl(&["cert", "node", "a", "--dir", "ca", "--days", days, "--force"]).fine();
-    ["a.key", "a.pem"].iter().for_each(|name| drop(fs::copy(ca.join(name), here.join(name)).unwrap()));
+    copy(&ca, &here, &["a.key", "a.pem"]);
 }
 
 fn shorten_certificate(site: &mut Site) {

@@ -19,6 +19,7 @@ mod failover;
 mod files;
 mod flipped;
 mod force_primary;
+mod health_port;
 mod kept;
 mod log_full;
 mod modes;

@@ -1,9 +1,10 @@
 //! The admin port: `/metrics`, `/livez`, `/healthz`, `/readyz`, `/primary`, `/backup`, over HTTP; and the health port, which
 //! answers the checks alone.
 //!
-//! Never changes anything and never serves a record. The health port has no TLS: a kubelet has no client certificate. The admin port listens on loopback unless configured; off loopback with mutual TLS, which
-//! the creator of the listener has checked. With TLS, `/livez` and `/metrics` are answered on loopback without TLS too: the end of
-//! a certificate must be visible where no certificate works any more.
+//! Never changes anything and never serves a record. The admin port listens on loopback unless configured; off loopback with mutual
+//! TLS, which the creator of the listener has checked. With TLS, `/livez` and `/metrics` are answered on loopback without TLS too: the
+//! end of a certificate must be visible where no certificate works any more. The health port has no TLS, since a kubelet has no client
+//! certificate.
 
 use std::sync::Arc;
 

@@ -1,12 +1,14 @@
 //! Metrics of the conditions that a node works under: its release, the versions of the group, and the room on its disk.
 
+use std::sync::atomic::AtomicU64;
+
 use consensus::{StartStanding, Status};
 use prometheus_client::{
     metrics::{gauge::Gauge, info::Info},
     registry::{Registry, Unit},
 };
 
-use super::{Count, Seconds, Sources};
+use super::{Count, Sources};
 use crate::versions::NEWEST;
 
 #[derive(Debug, Default)]
@@ -16,7 +18,7 @@ pub(super) struct Conditions {
     formats: Count,
     formats_known: Count,
     /// Not a number: the disk was never measured.
-    disk_free: Seconds,
+    disk_free: Gauge<f64, AtomicU64>,
     disk_reserve: Count,
     disk_short: Gauge,
     fetching: Gauge,
