@@ -26,8 +26,8 @@ struct Incident {
 }
 
 const INCIDENTS: [Incident; 11] = [
-    Incident { alert: "OcsNodeDown", status: &["b is unreachable"], begin: lose_b },
-    Incident { alert: "OcsPeerUnreachable", status: &["b is unreachable"], begin: lose_b },
+    Incident { alert: "OcsNodeDown", status: &["b is unreachable", "Connection refused"], begin: lose_b },
+    Incident { alert: "OcsPeerUnreachable", status: &["b is unreachable", "Connection refused"], begin: lose_b },
     Incident { alert: "OcsNoQuorum", status: &["no_primary"], begin: lose_b_and_w },
     Incident { alert: "OcsNoPrimary", status: &["failover is paused"], begin: lose_a_paused_primary },
     Incident { alert: "OcsFailoverPaused", status: &["automatic failover is paused"], begin: pause },
