@@ -133,3 +133,26 @@ fn from_peer(Forwarded { head, body }: Forwarded) -> Result<Submission, Reply> {
     let body = body.by(&head.principal).traced(SpanContext::from_bytes(&head.trace));
     Submission::new(id.into(), origin, body, deadline)
 }
+
+#[cfg(test)]
+mod tests {
+    use outbound::{Origin, RequestId};
+
+    use super::*;
+    use crate::fakes::add_record;
+
+    #[test]
+    fn a_trace_goes_along_and_a_request_that_is_not_traced_carries_none() {
+        let body = EncodedBody::of(add_record("1"));
+        let update = |trace| {
+            let (id, deadline) = (RequestId { node: 1, counter: 9, ..RequestId::default() }, Instant::now());
+            Submission::new(id, Origin::Http, body.clone().traced(trace), deadline + Duration::from_secs(9)).unwrap()
+        };
+        let trace = SpanContext::from_bytes(&[7; 24]);
+        assert!(trace.is_some());
+        let sent = to_peer(&update(trace));
+        let taken = from_peer(Forwarded::decode(&sent.encode()).unwrap()).unwrap();
+        assert_eq!((taken.body.trace(), taken.body.bytes()), (trace, body.bytes()));
+        assert!(to_peer(&update(None)).head.trace.is_empty());
+    }
+}
