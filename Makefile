@@ -24,7 +24,7 @@ help:
 	@echo 'make bench-overload  four times the updates that the pair can carry (ROUNDS=n, SECS=n)'
 	@echo 'make bench-backup    a backup at RECORDS="1000000 10000000": made idle and under load, verified, restored'
 	@echo 'make bench-campaigns SECTIONS="preview closed …": previews, cancellations, Do-Not-Call and limits against updates (ROUNDS=n, SECS=n)'
-	@echo 'make bench-front     SECTIONS="https tokens": updates over HTTPS against HTTP, and with API tokens against none (ROUNDS=n, SECS=n)'
+	@echo 'make bench-front     SECTIONS="https tokens traces": updates over HTTPS against HTTP, with API tokens and with traces against none (ROUNDS=n, SECS=n)'
 	@echo 'make drill      NAME=kill-primary ROUNDS=n: something befalls a group of real processes (docs/drills)'
 	@echo 'make drills     ROUNDS=n of every drill'
 	@echo 'make scan       nmap (ROUNDS=n of each kind) and CONNECTIONS=n of random bytes over every port: all open afterwards, nothing restarted or grown'

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# make bench-front: updates over HTTPS against updates over HTTP, and updates with API tokens against updates without, on loopback.
+# make bench-front: updates over HTTPS against updates over HTTP, updates with API tokens against updates without, and updates with
+# traces, each in full, against updates without, on loopback.
 #
 # Each section makes a group of its own and measures in rounds: each round has the measured load and the load of its comparison in
 # turn, both at the same group, so that neither the age of a group nor other load of the machine falls on one load alone. Section https
-# has both ports at the primary; section tokens starts the group anew before each measurement, with the data of before and the other
-# mode of http_proxy.auth. Standard output has one line a measure, as that of campaigns.sh. The course goes to standard error. Ends
-# with 1 where a bar was missed or a figure is invalid.
+# has both ports at the primary; sections tokens and traces start the group anew before each measurement, with the data of before and
+# the other mode of http_proxy.auth or of otlp. Standard output has one line a measure, as that of campaigns.sh. The course goes to
+# standard error. Ends with 1 where a bar was missed or a figure is invalid.
 #
-# SECTIONS     which to run, of: https tokens                    (all)
+# SECTIONS     which to run, of: https tokens traces             (all)
 # ROUNDS       rounds                                            (5)
 # SECS         length of one measurement, s                      (3)
 # RECORDS      records that updates change                       (10000)
@@ -19,7 +20,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-ALL='https tokens'
+ALL='https tokens traces'
 SECTIONS=${SECTIONS:-$ALL}
 ROUNDS=${ROUNDS:-5}
 SECS=${SECS:-3}
@@ -92,6 +93,25 @@ round_of_tokens() {
   start_again tokens 401
   updates --token-file "$WORK/token"
   pair tokens "$RATE" "$rate"
+}
+
+# Every update has its five spans, which a collector on the same machine takes.
+section_traces() {
+  local collector=127.0.0.1:$((4317 + PORT_OFFSET))
+  fresh traces
+  "$BIN_DIR/ocs-bench" collector --address "$collector" &
+  loads+=($!)
+  rounds round_of_traces
+  judge traces "updates/s with every update traced, against none, $CLIENTS connections" '>=0.9x' -
+}
+round_of_traces() {
+  local rate
+  start_again none 200
+  updates
+  rate=$RATE
+  OCS__OTLP__ENDPOINT=http://127.0.0.1:$((4317 + PORT_OFFSET)) OCS__OTLP__SAMPLE_RATIO=1.0 start_again none 200
+  updates
+  pair traces "$RATE" "$rate"
 }
 
 make_token() { # file

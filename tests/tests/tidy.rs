@@ -57,12 +57,13 @@ const EDGES: [(&str, &[&str]); 18] = [
 ];
 
 /// Foreign crates that belong to one room alone.
-const ROOMS: [(&str, &str); 5] = [
+const ROOMS: [(&str, &str); 6] = [
     ("raft", "consensus"),
     ("slog", "consensus"),
     ("protobuf", "consensus"),
     ("fjall", "store"),
     ("lsm-tree", "store"),
+    ("opentelemetry", "node"),
 ];
 
 /// Foreign crates that a crate must never use, in tests neither.

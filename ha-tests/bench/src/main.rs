@@ -5,6 +5,7 @@
 
 mod bars;
 mod beside;
+mod collector;
 mod etcd;
 mod first;
 mod floor;
@@ -99,6 +100,12 @@ enum Task {
         #[arg(long)]
         address: String,
     },
+    /// A collector of OpenTelemetry that keeps nothing
+    Collector {
+        /// host:port to listen on
+        #[arg(long)]
+        address: String,
+    },
     /// Turns the lines into a page with a chart
     Report {
         /// The lines
@@ -168,6 +175,7 @@ fn run(task: Task) -> Result<(), Failure> {
             all_threads()?.block_on(floor::primary(&address, &backup, &file))
         }
         Task::Plain { address } => all_threads()?.block_on(plain::serve(&address)),
+        Task::Collector { address } => one_thread()?.block_on(collector::serve(&address)),
         Task::Report { lines, about, out } => report::write(&lines, &about, &out),
     }
 }

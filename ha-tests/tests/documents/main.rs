@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used)] // a helper that cannot go on fails its test
 
+mod alerts;
 mod page;
+mod prometheus;
 mod site;
 
 use std::{fs, path::Path};

@@ -120,6 +120,12 @@ impl Site {
         self.cluster.kill(node);
     }
 
+    /// Starts every node that is down, and waits until the group is whole.
+    pub(crate) fn bring_back(&mut self) {
+        NODES.into_iter().for_each(|node| self.start_unit(node));
+        self.cluster.wait_whole();
+    }
+
     fn write_tools(&self) {
         let tools = [
             ("systemctl", CALL),

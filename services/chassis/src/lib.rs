@@ -12,9 +12,11 @@ pub mod metrics;
 pub mod notify;
 pub mod orphan;
 pub mod private;
+pub mod spans;
 pub mod stop;
 pub mod tasks;
 pub mod tls;
+pub mod usage;
 pub mod visible;
 pub mod watcher;
 

@@ -47,6 +47,11 @@ impl DiskRoom {
         Arc::clone(&self.enough)
     }
 
+    /// The free bytes as last measured; none: no measurement yet.
+    pub fn free_bytes(&self) -> Option<u64> {
+        Some(self.free_bytes.load(Relaxed)).filter(|free| *free != u64::MAX)
+    }
+
     /// Notes the free bytes; true: [`DiskRoom::is_enough`] has changed.
     pub fn note(&self, free_bytes: u64) -> bool {
         self.free_bytes.store(free_bytes, Relaxed);
@@ -73,8 +78,8 @@ impl DiskRoom {
         } else {
             return None;
         };
-        let (free, reserve) = (self.free_bytes.load(Relaxed), self.reserve_bytes);
-        let free = if free == u64::MAX { "an unknown number of".to_owned() } else { free.to_string() };
+        let reserve = self.reserve_bytes;
+        let free = self.free_bytes().map_or_else(|| "an unknown number of".to_owned(), |free| free.to_string());
         Some(format!(
             "disk full: {what}; {free} bytes are free in {}, node.disk_reserve_bytes is {reserve}: free space there",
             self.directory.display()
@@ -89,9 +94,10 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_with_directory_bytes_and_setting() {
         let room = DiskRoom::new(Path::new("/var/lib/ocs/b"), 1000);
-        assert_eq!(room.warning(), None);
+        assert_eq!((room.warning(), room.free_bytes()), (None, None));
         assert!(!room.note(1001), "enough before, enough now");
         assert!(room.note(999) && !room.is_enough());
+        assert_eq!(room.free_bytes(), Some(999));
         let told = room.warning().unwrap();
         for part in
             ["does not acknowledge updates", "999 bytes are free in /var/lib/ocs/b", "disk_reserve_bytes is 1000"]

@@ -4,6 +4,7 @@
 //! the link, by [`crate::Dispatch`] and by the engines.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use chassis::spans::SpanContext;
 use ocs_proto::outbound as wire;
 use outbound::{
     Body, COMMAND_BYTES_MAX, RULES_FIRST, RULES_NEWEST, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request,
@@ -33,6 +34,8 @@ pub struct EncodedBody {
     /// The caller's address, where the audit has a use for it; empty: not known.
     address: String,
     rules: RulesOf,
+    /// The span that the command's work belongs to; none: the request is not traced. Never part of the command.
+    trace: Option<SpanContext>,
 }
 
 /// The rules version that a body needs.
@@ -81,7 +84,7 @@ impl EncodedBody {
         let (tenant, principal) = (tenant.to_owned(), principal.to_owned());
         let body = Some(outbound::wire::body_to_wire(body));
         let bytes = wire::Command { body, ..Default::default() }.encode_to_vec().into();
-        Self { bytes, tenant, principal, operator: String::new(), address: String::new(), rules }
+        Self { bytes, tenant, principal, operator: String::new(), address: String::new(), rules, trace: None }
     }
 
     /// The body of a client's request, from the request's bytes; `whole`: see [`is_whole`].
@@ -95,7 +98,8 @@ impl EncodedBody {
         field.put_slice(bytes);
         let rules = RulesOf::at_least(request.rules_min());
         let Request { tenant, principal, .. } = request;
-        Self { bytes: field.freeze(), tenant, principal, operator: String::new(), address: String::new(), rules }
+        let (operator, address) = (String::new(), String::new());
+        Self { bytes: field.freeze(), tenant, principal, operator, address, rules, trace: None }
     }
 
     /// As [`EncodedBody::of_request`], for a client that an entrance knows: tenant and principal stand behind the client's own
@@ -137,6 +141,17 @@ impl EncodedBody {
         &self.address
     }
 
+    /// Puts the work on the command into a span.
+    #[must_use]
+    pub fn traced(self, trace: Option<SpanContext>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// The span that the work on the command belongs to.
+    pub fn trace(&self) -> Option<SpanContext> {
+        self.trace
+    }
+
     /// The operator whom no field of the body names; empty: none.
     pub fn operator(&self) -> &str {
         &self.operator
@@ -156,7 +171,7 @@ impl EncodedBody {
         }
         let (rules, (tenant, principal)) = (RulesOf::of(&body), body.whose());
         let (tenant, principal) = (tenant.to_owned(), principal.to_owned());
-        Ok(Self { tenant, principal, operator: String::new(), address: String::new(), rules, bytes })
+        Ok(Self { tenant, principal, operator: String::new(), address: String::new(), rules, bytes, trace: None })
     }
 
     /// The bytes, as a peer takes them.

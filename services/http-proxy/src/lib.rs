@@ -22,9 +22,12 @@ pub mod log;
 pub mod networks;
 mod serve;
 mod settings;
+mod spans;
 mod stats;
 pub mod to_api;
 pub mod to_http;
+
+pub use stats::REFUSED;
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,6 +48,7 @@ use crate::{
     log::LogSource,
     serve::{Port, Server},
     settings::{Settings, SettingsError},
+    spans::SpanQueue,
     stats::{FLUSH_PERIOD, Stats},
 };
 
@@ -183,6 +187,8 @@ async fn serve_until_told(settings: Settings, ports: Vec<(TcpListener, Arc<Port>
     let (stats, connections, draining) = (Arc::new(Stats::default()), TaskTracker::new(), CancellationToken::new());
     let _ends_with_this = draining.clone().drop_guard();
     let drain_timeout = settings.drain_timeout;
+    let spans = Arc::new(SpanQueue::default());
+    let _traces_are_on = settings.sampler.and_then(|_| spans.install());
     for (_, port) in &ports {
         tracing::info!(address = %port.address, scheme = port.scheme, "HTTP Proxy listens");
     }
@@ -197,7 +203,7 @@ async fn serve_until_told(settings: Settings, ports: Vec<(TcpListener, Arc<Port>
         drop(closes); // the ports are closed
     });
     tasks.spawn("http listener", AtEnd::Quiet, accepting);
-    flush_until_told(&stats, link, tasks).await;
+    flush_until_told((&stats, &spans), link, tasks).await;
     draining.cancel();
     connections.close();
     let _ = closed.await; // an end without a message is the message
@@ -218,8 +224,17 @@ async fn serve_until_told(settings: Settings, ports: Vec<(TcpListener, Arc<Port>
     if !drained {
         tracing::warn!("{} connections did not end in time", connections.len());
     }
+    flush((&stats, &spans), link).await;
+}
+
+/// Passes counters and spans on.
+async fn flush((stats, spans): (&Stats, &SpanQueue), link: &Link) {
     if let Some(counted) = stats.take() {
         link.stats(counted).await;
+    }
+    let ended = spans.take();
+    if !ended.is_empty() {
+        link.spans(ended).await;
     }
 }
 
@@ -229,8 +244,8 @@ fn drain_patience(drain_timeout: Duration, link: &Link) -> Duration {
     drain_timeout.min(within - LAST_ANSWERS.min(within / 4))
 }
 
-/// Passes counters on until the drain begins.
-async fn flush_until_told(stats: &Stats, link: &Link, tasks: &Tasks) {
+/// Passes counters and spans on until the drain begins.
+async fn flush_until_told(counted: (&Stats, &SpanQueue), link: &Link, tasks: &Tasks) {
     let stopping = tasks.stopping();
     loop {
         tokio::select! {
@@ -239,9 +254,7 @@ async fn flush_until_told(stats: &Stats, link: &Link, tasks: &Tasks) {
             () = stopping.cancelled() => return,
             () = tokio::time::sleep(FLUSH_PERIOD) => {}
         }
-        if let Some(counted) = stats.take() {
-            link.stats(counted).await;
-        }
+        flush(counted, link).await;
     }
 }
 

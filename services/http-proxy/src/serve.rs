@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::{lines::Causes, logging::Masked, tls::LiveCertificate};
+use chassis::{lines::Causes, logging::Masked, spans::SpanContext, tls::LiveCertificate};
 use futures::FutureExt;
 use http::{Method, Response, StatusCode, request::Parts};
 use http_body_util::Full;
@@ -28,8 +28,9 @@ use crate::{
     from_http::{self, Incoming, Rejected, Translated},
     guard::HeadCounts,
     health,
-    link::client::{Link, Unanswered},
+    link::client::{Link, Sender, Unanswered},
     settings::Settings,
+    spans,
     stats::{Reason, Stats},
     to_api,
     to_http::{Answer, Dress},
@@ -121,6 +122,8 @@ struct Asked<'a> {
     certificate: Option<&'a str>,
     /// Address of the client, where a balancer names one that of its client.
     client: Option<IpAddr>,
+    /// The span of the request; none: the request is not traced.
+    trace: Option<SpanContext>,
 }
 
 /// Answers every request: a panic here becomes a 500, not a closed connection. Of the connection: the name of its verified certificate,
@@ -134,11 +137,18 @@ pub(crate) async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (began, id) = (Instant::now(), server.link.next_id());
     let is_api = server.settings.api && from_api::is_under(request.uri().path());
-    let asked = Asked { server: &server, id, port: &port, certificate: certificate.as_deref(), client };
+    let sampler = server.settings.sampler.as_ref();
+    let span = sampler.and_then(|sampler| sampler.begin("http request", spans::traceparent(request.headers())));
+    let span = span.map(|span| (span, request.method().clone()));
+    let trace = span.as_ref().map(|(span, _)| span.context());
+    let asked = Asked { server: &server, id, port: &port, certificate: certificate.as_deref(), client, trace };
     let outcome = AssertUnwindSafe(dispatch(asked, &seen, request)).catch_unwind().await;
     let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server, id), Some(UNNAMED)));
     if let Some(name) = name {
         server.stats.answered(name, answer.status.as_u16(), began.elapsed());
+        if let Some((span, method)) = span {
+            spans::end(span, &method, name, id, answer.status.as_u16());
+        }
     }
     let answer = if is_api { to_api::as_problem(answer) } else { answer };
     let answer = if server.link.is_leaving() { answer.closing() } else { answer };
@@ -302,7 +312,7 @@ async fn no_body(server: &Server, id: u64, unread: Unread) -> Answer {
 }
 
 async fn hand_over(
-    Asked { server, id, port, client, .. }: Asked<'_>,
+    Asked { server, id, port, client, trace, .. }: Asked<'_>,
     request: Request,
     credential: Credential,
     host: Option<&str>,
@@ -313,8 +323,8 @@ async fn hand_over(
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return Answer::of_refusal(&unanswered(Unanswered::Busy));
     };
-    let address = audited_address(&request, client);
-    match server.link.call(id, wire::request_to_wire(request), (credential, address), deadline).await {
+    let sender = Sender { credential, address: audited_address(&request, client), trace };
+    match server.link.call(id, wire::request_to_wire(request), sender, deadline).await {
         Ok(reply) => match wire::reply_from_wire(reply) {
             Ok(reply) => {
                 let challenge = server.settings.auth.challenge_of(&reply);
@@ -331,7 +341,11 @@ async fn hand_over(
 
 /// The client's address for requests that control campaign groups, which the audit keeps; of others no byte travels.
 fn audited_address(request: &Request, client: Option<IpAddr>) -> String {
-    let client = client.filter(|_| request.verb.scope() == AccessScope::Admin);
+    address_if(request.verb.scope() == AccessScope::Admin, client)
+}
+
+fn address_if(is_audited: bool, client: Option<IpAddr>) -> String {
+    let client = client.filter(|_| is_audited);
     client.map(|client| client.to_canonical().to_string()).unwrap_or_default()
 }
 
@@ -356,7 +370,7 @@ async fn answer_call(
 }
 
 async fn hand_over_call(
-    Asked { server, id, port, .. }: Asked<'_>,
+    Asked { server, id, port, client, trace, .. }: Asked<'_>,
     mut call: Call,
     credential: Credential,
     host: Option<&str>,
@@ -367,7 +381,8 @@ async fn hand_over_call(
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return Answer::of_refusal(&unanswered(Unanswered::Busy));
     };
-    match server.link.call_api(id, call.take_message(), credential, deadline).await {
+    let sender = Sender { credential, address: address_if(call.is_audited(), client), trace };
+    match server.link.call_api(id, call.take_message(), sender, deadline).await {
         Ok(answer) => {
             let challenge = to_api::refusal_of(&answer).and_then(|reply| server.settings.auth.challenge_of(&reply));
             to_api::to_api(&call, *answer, || server.base(port, host)).challenging(challenge)
@@ -410,9 +425,11 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
     use outbound::{Attributes, Handle, Resource};
 
     use super::*;
+    use crate::charset::Charset;
 
     #[test]
     fn the_address_of_a_client_travels_with_requests_that_control_campaign_groups_alone() {
@@ -428,5 +445,25 @@ mod tests {
         assert_eq!(audited_address(&request(Verb::LoadCampaign), Some(client)), "10.0.0.9");
         assert_eq!(audited_address(&request(Verb::LoadCampaign), None), "");
         assert_eq!(audited_address(&request(Verb::AddRecord), Some(client)), "");
+    }
+
+    #[test]
+    fn the_audit_may_keep_calls_of_administrators_and_batches_of_do_not_call_entries() {
+        let headers = HeaderMap::new();
+        let is_audited = |method: Method, path: &str, body: &str| {
+            let (body, encoding) = (body.as_bytes(), Charset::UTF_8);
+            let incoming = Incoming { method: &method, path, query: None, headers: &headers, body, encoding };
+            match from_api::from_api(&incoming) {
+                Ok(from_api::Translated::Call(call)) => call.is_audited(),
+                other => panic!("{path}: {other:?}"),
+            }
+        };
+        let (record, batch) = (r#"{"GSW_PHONE":"+9991"}"#, r#"{"entries":[{"GSW_PHONE":"+9991"}]}"#);
+        assert!(is_audited(Method::POST, "/api/v1/pause", ""));
+        assert!(is_audited(Method::POST, "/api/v1/lists", r#"{"name":"demo"}"#));
+        assert!(is_audited(Method::POST, "/api/v1/do-not-call/batch", batch));
+        assert!(!is_audited(Method::POST, "/api/v1/do-not-call", record));
+        assert!(!is_audited(Method::POST, "/api/v1/lists/demo/records", record));
+        assert!(!is_audited(Method::GET, "/api/v1/lists", ""));
     }
 }

@@ -3,7 +3,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use chassis::tls::{ALPN_HTTP1, HttpsClients, HttpsFiles, LiveCertificate, Source, TlsError};
+use chassis::{
+    spans::Sampler,
+    tls::{ALPN_HTTP1, HttpsClients, HttpsFiles, LiveCertificate, Source, TlsError},
+};
 use http::{HeaderName, HeaderValue};
 use ocs_proto::link::{Configure, Listener as WireListener};
 
@@ -78,6 +81,8 @@ pub(crate) struct Settings {
     pub(crate) auth: Auth,
     /// The REST interface is served.
     pub(crate) api: bool,
+    /// None: no request is traced.
+    pub(crate) sampler: Option<Sampler>,
 }
 
 impl Settings {
@@ -112,6 +117,7 @@ impl Settings {
             custom_headers: custom_headers(configure)?,
             auth: auth(&configure.auth)?,
             api: configure.api,
+            sampler: Sampler::of_millionths(configure.trace_millionths),
         })
     }
 

@@ -41,9 +41,38 @@ pub(crate) enum Reason {
     NotHttp,
 }
 
+/// The words of all reasons.
+pub const REFUSED: [&str; 16] = {
+    let (mut words, mut at) = ([""; 16], 0);
+    while at < Reason::ALL.len() {
+        words[at] = Reason::ALL[at].word();
+        at += 1;
+    }
+    words
+};
+
 impl Reason {
+    const ALL: [Self; 16] = [
+        Self::Connections,
+        Self::ConnectionsOfAddress,
+        Self::ProxyHeader,
+        Self::Handshake,
+        Self::HeadTime,
+        Self::HeadSize,
+        Self::BodyTime,
+        Self::BodySize,
+        Self::BodyBroken,
+        Self::BodiesBytes,
+        Self::InFlight,
+        Self::Idle,
+        Self::WriteTime,
+        Self::Ambiguous,
+        Self::Http2,
+        Self::NotHttp,
+    ];
+
     /// The word of the label, the same on every node.
-    fn word(self) -> &'static str {
+    const fn word(self) -> &'static str {
         match self {
             Self::Connections => "connections",
             Self::ConnectionsOfAddress => "connections_of_address",

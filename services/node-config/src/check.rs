@@ -79,6 +79,7 @@ impl Config {
         self.check_backup(&mut found);
         self.check_limits(&mut found);
         self.check_proxy(&mut found);
+        self.otlp.problems().into_iter().for_each(|(key, message)| found.add(key, message));
         if let Some(problem) = self.operators_problem() {
             found.add("control.operators", problem);
         }
@@ -105,6 +106,11 @@ impl Config {
                 }
                 Ok(_) => {}
             }
+        }
+        if let Some(path) = self.otlp.ca.as_ref().filter(|_| self.otlp.is_on())
+            && let Err(error) = fs::read(path)
+        {
+            found.add("otlp.ca", format!("{}: {error}", path.display()));
         }
         if let Some(path) = &self.peer.secret_file
             && let Err(error) = PeerSecret::load(path)
@@ -176,7 +182,9 @@ impl Config {
     fn check_ports(&self, found: &mut Problems) {
         let mut taken: Vec<(String, String)> = Vec::new();
         let own = [("peer", self.peer.listen), ("control", self.control.listen), ("admin", self.admin.listen)];
-        let own = own.into_iter().map(|(section, listen)| (format!("{section}.listen"), listen.to_string()));
+        let health = self.health.listen.map(|listen| ("health", listen));
+        let own =
+            own.into_iter().chain(health).map(|(section, listen)| (format!("{section}.listen"), listen.to_string()));
         let http = self.proxy().map(|proxy| proxy.ports()).unwrap_or_default().into_iter();
         let http = http.map(|(prefix, port)| (format!("http_proxy.{prefix}listen"), port.listen));
         for (key, listen) in own.chain(http) {

@@ -8,6 +8,7 @@ mod access;
 mod address;
 mod backup;
 mod check;
+mod otlp;
 mod proxy;
 mod reload;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use sha2::{Digest, Sha256};
 pub use access::Operators;
 pub use backup::Backup;
 pub use check::Problem;
+pub use otlp::Otlp;
 pub use proxy::{Auth, CertificateAccess, ClientCertificates, HttpPort, ProxySettings, RunAs};
 pub use reload::{Changed, Counts};
 pub use warnings::Warning;
@@ -94,6 +96,8 @@ pub struct Config {
     pub control: Control,
     /// HTTP for monitoring.
     pub admin: Admin,
+    /// Health checks alone, without TLS.
+    pub health: Health,
     /// HTTP for clients; only on a data node (see [`Config::proxy`]).
     pub http_proxy: ProxySettings,
     /// Raft's timing; the same on all nodes.
@@ -108,6 +112,8 @@ pub struct Config {
     pub limits: Limits,
     /// Rules that are replicated; the same on all nodes.
     pub rules: Rules,
+    /// Traces for OpenTelemetry.
+    pub otlp: Otlp,
     /// This process's log.
     pub logging: Logging,
 }
@@ -120,6 +126,7 @@ impl Default for Config {
             peer: Peer::default(),
             control: Control::default(),
             admin: Admin::default(),
+            health: Health::default(),
             http_proxy: ProxySettings::default(),
             raft: Raft::default(),
             log: Log::default(),
@@ -127,6 +134,7 @@ impl Default for Config {
             backup: Backup::default(),
             limits: Limits::default(),
             rules: Rules::default(),
+            otlp: Otlp::default(),
             // At the level "info" the engine logs each table that opens or flushes.
             logging: Logging { filter: "info,fjall=warn,lsm_tree=warn".into(), ..Logging::default() },
         }
@@ -270,6 +278,15 @@ impl Default for Admin {
     fn default() -> Self {
         Self { listen: loopback(7501), tls: None }
     }
+}
+
+/// `[health]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Health {
+    /// The address on which health checks are answered to any caller without TLS, and nothing else is; absent: no such port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[raft]`

@@ -364,6 +364,7 @@ impl ProxySettings {
             write_timeout_ms: self.write_timeout_ms,
             auth: self.auth.unwrap_or_default().word().to_owned(),
             api: self.api,
+            trace_millionths: 0,
         }
     }
 }

@@ -91,6 +91,8 @@ fn the_example_has_every_key_and_its_default() {
     defaults.cluster.nodes = whole.cluster.nodes.clone();
     (defaults.peer.tls, defaults.control.tls) = (whole.peer.tls.clone(), whole.control.tls.clone());
     defaults.admin.tls = whole.admin.tls.clone();
+    defaults.health.listen = whole.health.listen;
+    defaults.otlp.ca = whole.otlp.ca.clone();
     defaults.peer.secret_file = whole.peer.secret_file.clone();
     defaults.control.operators = whole.control.operators;
     let proxy = &mut defaults.http_proxy;
@@ -239,6 +241,8 @@ fn numbers_that_cannot_work_are_named() {
     assert!(said.starts_with("key log.segment_bytes: 1 is not within"), "{said}");
     let said = problem(|config| config.control.listen = config.peer.listen);
     assert!(said.ends_with("is peer.listen too: give each its own port"), "{said}");
+    let said = problem(|config| config.health.listen = Some(config.admin.listen));
+    assert!(said.starts_with("key health.listen: ") && said.contains("is admin.listen too"), "{said}");
     let said = problem(|config| config.logging.filter = "node=loud".into());
     assert!(said.starts_with("key logging.filter: filter \"node=loud\" is not understood"), "{said}");
 }

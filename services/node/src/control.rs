@@ -64,7 +64,7 @@ use crate::{
     archive::Archives,
     audit::{Auditor, Order, Who},
     credentials::RefusalCounts,
-    metrics::Sources,
+    metrics::{Imported, Sources},
     operator_orders,
     role::SINGLE_COPY,
     to_wire,
@@ -258,6 +258,7 @@ impl Control for Service {
     async fn import(&self, asked: Request<ImportBatch>) -> Result<Response<ImportReply>, Status> {
         let acting = self.acting(&asked)?;
         let reply = data::import(&acting, asked.into_inner(), self.api.deadline()).await;
+        self.api.sources.imports.add(Imported::List, &reply);
         Ok(self.said(ImportReply { reply: Some(reply) }))
     }
 
@@ -313,6 +314,7 @@ impl Control for Service {
     async fn enter_do_not_call(&self, asked: Request<DoNotCallBatch>) -> Result<Response<EnterDoNotCallReply>, Status> {
         let acting = self.acting(&asked)?;
         let reply = do_not_call::enter(&acting, asked.into_inner(), self.api.deadline()).await;
+        self.api.sources.imports.add(Imported::DoNotCall, &reply);
         Ok(self.said(EnterDoNotCallReply { reply: Some(reply) }))
     }
 

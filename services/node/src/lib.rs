@@ -25,5 +25,6 @@ pub mod scan;
 pub mod startup;
 pub mod supervisor;
 mod to_wire;
+mod traces;
 pub mod upkeep;
 pub mod versions;

@@ -17,6 +17,7 @@ use std::{
 use bytes::Bytes;
 use chassis::{
     logging::Masked,
+    spans::{OpenSpan, SpanContext},
     tasks::{AtEnd, Tasks},
 };
 use dispatch::{EncodedBody, is_whole};
@@ -29,7 +30,7 @@ use http_proxy::link::{
 use node_config::ProxySettings;
 use ocs_proto::link::{
     ApiAnswer, ApiCall, Certificates, Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply,
-    LinkRequest, Listening, LogFilter, LogRecord, ReloadCertificates, RoleNotice, Stats, ToNode, ToProxy,
+    LinkRequest, Listening, LogFilter, LogRecord, ReloadCertificates, RoleNotice, SpanRecord, Stats, ToNode, ToProxy,
 };
 use outbound::{Refusal, RefusalCode, Reply, Request, wire};
 use prost::Message;
@@ -74,7 +75,7 @@ pub trait ProxyHandler: Send + Sync + 'static {
     /// Answers a health check: whether all is well, and the JSON to show.
     fn health(&self, kind: HealthKind) -> impl Future<Output = (bool, String)> + Send;
 
-    /// Answers calls of the REST interface that came together, each before its deadline.
+    /// Answers calls of the REST interface that came together, in their order, each before its deadline.
     fn calls(&self, calls: Vec<ApiCall>) -> impl Future<Output = Vec<ApiAnswer>> + Send {
         let refusal = || Refusal::new(RefusalCode::Unavailable, "The node serves no REST interface");
         std::future::ready(calls.into_iter().map(|call| rest::refused(call.id, refusal())).collect())
@@ -96,6 +97,16 @@ pub trait ProxyHandler: Send + Sync + 'static {
     /// The number of the last order that HTTP Proxy read its certificates again; 0: none.
     fn reloads(&self) -> watch::Receiver<u64> {
         watch::channel(0).1
+    }
+
+    /// Of a million traces that begin at HTTP Proxy, so many are sampled; 0: none.
+    fn trace_millionths(&self) -> u32 {
+        0
+    }
+
+    /// Takes a finished span of HTTP Proxy in.
+    fn span(&self, record: SpanRecord) {
+        crate::traces::take(record);
     }
 
     /// Takes a log record in (spec 10.4).
@@ -237,8 +248,9 @@ async fn read<H: ProxyHandler>(
     let mut serves = true;
     while let Some(frame) = reader.next::<ToNode>().await? {
         shared.heard.store(true, Ordering::Relaxed);
-        let ToNode { requests, health, logs, stats, listening, echo: _heard, port_closed, certificates, api_calls } =
+        let ToNode { requests, health, logs, stats, listening, port_closed, certificates, api_calls, spans, echo: _ } =
             frame;
+        spans.into_iter().for_each(|record| shared.handler.span(record));
         logs.into_iter().for_each(|record| shared.handler.log(record));
         if port_closed.is_some() {
             serves = false;
@@ -275,43 +287,73 @@ fn told(listening: Listening) -> LinkEvent {
 /// One task for each group of updates or reads; HTTP Proxy limits the requests in flight (`requests_in_flight_max`).
 fn take_requests<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, requests: Vec<LinkRequest>) {
     let (mut updates, mut reads) = (Vec::new(), Vec::new());
-    for LinkRequest { id, deadline_ms, request, credential: token, certificate, address } in requests {
+    for LinkRequest { id, deadline_ms, request, credential: token, certificate, address, trace } in requests {
         let (deadline, shown) = (Duration::from_millis(deadline_ms.into()), Shown { token, certificate, address });
+        let waits = Waits::of(id, &trace);
         match readable(&*shared.handler, id, &request, &shown, false) {
-            Ok(Asked::Read(request)) => reads.push((id, (request, deadline))),
-            Ok(Asked::Update(body)) => updates.push((id, (body, deadline))),
+            Ok(Asked::Read(request)) => reads.push((waits, (request, deadline))),
+            Ok(Asked::Update(body)) => {
+                let trace = waits.span.as_ref().map(OpenSpan::context);
+                updates.push((waits, (body.traced(trace), deadline)));
+            }
             Ok(Asked::Unsettled) => take_unsettled(shared, id, (request, shown), deadline),
             Err(refused) => take_refused(shared, id, refused),
         }
     }
-    in_groups(updates, UPDATES_MAX, |ids, updates| take_updates(shared, ids, updates));
-    in_groups(reads, READS_MAX, |ids, reads| take_reads(shared, ids, reads));
+    in_groups(updates, UPDATES_MAX, |waits, updates| take_updates(shared, waits, updates));
+    in_groups(reads, READS_MAX, |waits, reads| take_reads(shared, waits, reads));
 }
 
-fn in_groups<T>(mut requests: Vec<(u64, Taken<T>)>, size_max: usize, mut take: impl FnMut(Vec<u64>, Vec<Taken<T>>)) {
-    while !requests.is_empty() {
-        let behind = requests.split_off(size_max.min(requests.len()));
-        let (ids, group) = std::mem::replace(&mut requests, behind).into_iter().unzip();
-        take(ids, group);
+/// A request that waits for its reply.
+struct Waits {
+    id: u64,
+    /// None: the request is not traced.
+    span: Option<OpenSpan>,
+}
+
+impl Waits {
+    /// `trace`: the bytes of HTTP Proxy's span; empty: the request is not traced.
+    fn of(id: u64, trace: &[u8]) -> Self {
+        Self { id, span: OpenSpan::within("submission", SpanContext::from_bytes(trace)) }
+    }
+
+    /// The reply is known.
+    fn ends(&mut self) -> u64 {
+        if let Some(span) = self.span.take() {
+            span.end(Vec::new(), false);
+        }
+        self.id
     }
 }
 
-fn take_updates<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, ids: Vec<u64>, updates: Vec<Taken<EncodedBody>>) {
+fn in_groups<T>(
+    mut requests: Vec<(Waits, Taken<T>)>,
+    size_max: usize,
+    mut take: impl FnMut(Vec<Waits>, Vec<Taken<T>>),
+) {
+    while !requests.is_empty() {
+        let behind = requests.split_off(size_max.min(requests.len()));
+        let (waits, group) = std::mem::replace(&mut requests, behind).into_iter().unzip();
+        take(waits, group);
+    }
+}
+
+fn take_updates<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, mut waits: Vec<Waits>, updates: Vec<Taken<EncodedBody>>) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy updates", AtEnd::Quiet, async move {
         let mut replies = pin!(of_task.handler.updates(updates));
         while let Some((place, reply)) = replies.next().await {
-            of_task.reply(ids[place], reply).await;
+            of_task.reply(waits[place].ends(), reply).await;
         }
     });
 }
 
-fn take_reads<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, ids: Vec<u64>, reads: Vec<Taken<Request>>) {
+fn take_reads<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, waits: Vec<Waits>, reads: Vec<Taken<Request>>) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy reads", AtEnd::Quiet, async move {
         let replies = of_task.handler.reads(reads).await;
-        for (id, reply) in ids.into_iter().zip(replies) {
-            of_task.reply(id, reply).await;
+        for (mut waits, reply) in waits.into_iter().zip(replies) {
+            of_task.reply(waits.ends(), reply).await;
         }
     });
 }
@@ -401,13 +443,25 @@ fn take_calls<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, calls: Vec<ApiCall>) 
     others.into_iter().for_each(|call| answer_calls(shared, vec![call]));
 }
 
-fn answer_calls<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, calls: Vec<ApiCall>) {
+fn answer_calls<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, mut calls: Vec<ApiCall>) {
     let of_task = shared.clone();
+    let waits: Vec<Waits> = calls.iter_mut().map(waits_for).collect();
     shared.tasks.spawn("proxy calls", AtEnd::Quiet, async move {
-        for answer in of_task.handler.calls(calls).await {
+        let answers = of_task.handler.calls(calls).await;
+        for (mut waits, answer) in waits.into_iter().zip(answers) {
+            waits.ends();
             let _ = of_task.queue.send(Outgoing::Api(Box::new(answer))).await; // HTTP Proxy is gone
         }
     });
+}
+
+/// The call names the span of its submission from now on, for the spans within.
+fn waits_for(call: &mut ApiCall) -> Waits {
+    let waits = Waits::of(call.id, &call.trace);
+    if let Some(span) = &waits.span {
+        call.trace = Bytes::copy_from_slice(&span.context().to_bytes());
+    }
+    waits
 }
 
 fn take_health<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, request: HealthRequest) {

@@ -1,23 +1,30 @@
-//! Metrics for Prometheus: names `ocs_*`, base units, counters ending in `_total`.
+//! Metrics for Prometheus: names `ocs_*`, base units, counters ending in `_total`; and `process_*`, as every client library names
+//! them. A counter with labels begins at 0 for each label value that is known: an alert needs the sample before the first event.
 //!
 //! Never decides anything by a metric. Counters of events in this module's callers are updated where the events happen; the
 //! figures of the core, the supervisor and the held requests are read at each scrape, out of [`Sources`].
 
 mod access;
 mod certificates;
+mod conditions;
 mod due;
+mod imports;
 mod previews;
+mod process;
+mod requests;
 mod sources;
+mod traces;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
+use chassis::metrics::Format;
 use consensus::{Observer, RaftId, Status};
 use ocs_proto::link::Stats;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::EncodeLabelSet,
     metrics::{
         counter::Counter,
         family::Family,
@@ -29,10 +36,16 @@ use prometheus_client::{
 
 use access::Access;
 use certificates::CertificateMetrics;
+use conditions::Conditions;
 use due::Due;
 use entrance::Refusals;
+use imports::Imports;
+pub use imports::{ImportCounts, Imported};
 use previews::Previews;
+use process::ProcessMetrics;
+use requests::Requests;
 pub use sources::Sources;
+use traces::TraceMetrics;
 
 use crate::{
     archive::schedule::BackupStatus,
@@ -62,22 +75,21 @@ struct RefusedLabels {
     reason: String,
 }
 
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RequestLabels {
-    req: String,
-    code: u32,
-}
-
 /// Every metric of a node.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    of_process: Registry,
+    process: ProcessMetrics,
+    conditions: Conditions,
     core: Core,
     peers: Peers,
     log: Log,
     requests: Requests,
     previews: Previews,
     due: Due,
+    imports: Imports,
+    traces: TraceMetrics,
     proxy: Proxy,
     access: Access,
     backups: Backups,
@@ -92,10 +104,10 @@ struct Ports {
     sources: Mutex<Vec<(&'static str, Arc<Refusals>)>>,
 }
 
-/// A reason of refusals at every port: its count begins at 0.
-const REQUEST: &str = "request";
 /// The label of HTTP Proxy's port.
 const HTTP: &str = "http";
+/// The label of the port of the peers.
+const PEER: &str = "peer";
 
 #[derive(Debug, Default)]
 struct Core {
@@ -138,27 +150,18 @@ struct Log {
     first_index: Count,
     last_index: Count,
     bytes: Count,
+    limit: Count,
     full: Gauge,
     fdatasync: Histogram,
     commit: Histogram,
     batch: Histogram,
 }
 
-#[derive(Debug)]
-struct Requests {
-    total: Family<RequestLabels, Counter>,
-    duration: Family<RequestLabels, Histogram, fn() -> Histogram>,
-    held: Count,
-    held_bytes: Count,
-    held_total: Counter,
-    resent: Counter,
-    ignored_keys: Counter,
-}
-
 #[derive(Debug, Default)]
 struct Proxy {
     restarts: Counter,
     connections: Count,
+    wanted: Gauge,
     up: Gauge,
     alarm: Gauge,
     drained: Gauge,
@@ -169,6 +172,7 @@ struct Backups {
     last_success: Seconds,
     bytes: Count,
     duration: Seconds,
+    interval: Seconds,
     running: Gauge,
     made: Counter,
     failures: Counter,
@@ -177,11 +181,6 @@ struct Backups {
 /// 50 µs to 1.6 s.
 fn disk_seconds() -> Histogram {
     Histogram::new(exponential_buckets(50e-6, 2.0, 16))
-}
-
-/// 250 µs to 16 s: beyond the deadline of a request.
-fn request_seconds() -> Histogram {
-    Histogram::new(exponential_buckets(250e-6, 2.0, 17))
 }
 
 /// 1 to 1024 commands.
@@ -198,20 +197,25 @@ impl Default for Metrics {
 impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("ocs");
+        let (mut registry, mut of_process) = (Registry::with_prefix("ocs"), Registry::with_prefix("process"));
         let metrics = &mut registry;
         Self {
+            conditions: Conditions::registered(metrics),
+            process: ProcessMetrics::registered(&mut of_process, metrics),
             core: Core::registered(metrics),
             peers: Peers::registered(metrics),
             log: Log::registered(metrics),
             requests: Requests::registered(metrics),
             previews: Previews::registered(metrics),
             due: Due::registered(metrics),
+            imports: Imports::registered(metrics),
+            traces: TraceMetrics::registered(metrics),
             proxy: Proxy::registered(metrics),
             access: Access::registered(metrics),
             backups: Backups::registered(metrics),
             ports: Ports::registered(metrics),
             certificates: CertificateMetrics::registered(metrics),
+            of_process,
             registry,
         }
     }
@@ -224,13 +228,7 @@ impl Metrics {
 
     /// Adds the counts of an HTTP Proxy that has the port no more.
     pub(crate) fn add_requests(&self, stats: &Stats) {
-        for count in &stats.requests {
-            let code = count.status;
-            let labels = RequestLabels { req: count.request.clone(), code };
-            self.requests.total.get_or_create(&labels).inc_by(count.durations_us.len() as u64);
-            let duration = self.requests.duration.get_or_create(&labels);
-            count.durations_us.iter().for_each(|us| duration.observe(f64::from(*us) / 1e6));
-        }
+        stats.requests.iter().for_each(|counted| self.requests.add(counted));
         stats.handshakes_refused.iter().for_each(|refused| self.certificates.refused_by_http_proxy(refused));
         for refusal in &stats.refusals {
             self.ports.of(HTTP, &refusal.reason).inc_by(refusal.count);
@@ -246,26 +244,47 @@ impl Metrics {
     pub(crate) fn count_refusals(&self, port: &'static str, refusals: Arc<Refusals>) {
         let mut sources = self.ports.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.push((port, refusals));
-        self.ports.of(port, REQUEST);
+        drop(sources);
+        self.begins_at(port, &Refusals::CAUSES);
+        if port == PEER {
+            self.begins_at(port, &peers::CAUSES);
+        }
+    }
+
+    /// This node has an HTTP Proxy, whose counts begin at 0.
+    pub(crate) fn count_http(&self) {
+        self.requests.begin();
+        self.begins_at(HTTP, &http_proxy::REFUSED);
+    }
+
+    /// `log.bytes_max`.
+    pub(crate) fn log_is_limited(&self, bytes_max: u64) {
+        self.log.limit.set(bytes_max);
+    }
+
+    fn begins_at(&self, port: &'static str, reasons: &[&str]) {
+        reasons.iter().for_each(|reason| drop(self.ports.of(port, reason)));
         self.certificates.begins_at(port);
     }
 
-    /// The page for one scrape, OpenMetrics text.
-    pub fn scrape(&self, sources: &Sources) -> String {
+    /// The page for one scrape.
+    pub fn scrape(&self, sources: &Sources, format: Format) -> String {
         self.refresh(sources);
-        let mut page = String::new();
-        encode(&mut page, &self.registry).expect("writing to a String cannot fail");
-        page
+        format.render(&[&self.registry, &self.of_process])
     }
 
     fn refresh(&self, sources: &Sources) {
         let status = sources.role.status();
+        self.process.refresh(&sources.proxy.borrow());
+        self.conditions.refresh(&status, sources);
         self.core.refresh(&status, sources);
         self.peers.refresh(sources);
         self.log.refresh(&status);
         self.requests.refresh(sources);
         self.previews.refresh(&sources.preview_counts());
         self.due.refresh(sources.due_counts());
+        self.imports.refresh(&sources.imports);
+        self.traces.refresh();
         self.proxy.refresh(&sources.proxy.borrow());
         self.access.refresh();
         self.backups.refresh(&sources.backups.borrow());
@@ -303,15 +322,15 @@ impl Core {
         let help = "Digests that differed from a peer's at the same index";
         registry.register("digest_mismatches", help, core.digest_mismatches.clone());
         registry.register("state_differs", "1: the last digest differed from a peer's", core.differs.clone());
-        let help = "Times that the state was replaced because it was wrong";
+        let help = "Times that a wrong state was replaced";
         registry.register("state_repairs", help, core.repairs.clone());
         registry.register("state_scans", "Scans of the state that came to an end", core.scans.clone());
         registry.register("state_scans_bad", "Scans that found rows which are wrong", core.scans_bad.clone());
-        let help = "Lines for standard error that were dropped, since it did not take them in time";
+        let help = "Lines that standard error did not take in time, and that were dropped";
         registry.register("log_lines_dropped", help, core.log_lines_dropped.clone());
         let help = "1: a write of log or state has not ended for node.disk_stall_ms";
         registry.register("disk_stalled", help, core.disk_stalled.clone());
-        let help = "For how long the oldest write has not ended, once it counts as hanging; else 0";
+        let help = "Age of the oldest write, while a write counts as hanging; else 0";
         registry.register_with_unit("oldest_write", help, Unit::Seconds, core.oldest_write.clone());
         registry.register("state_scan_running", "1: a scan of the state is under way", core.scan_running.clone());
         registry.register("records", "Records in all lists", core.records.clone());
@@ -388,12 +407,14 @@ impl Peers {
 impl Log {
     fn registered(registry: &mut Registry) -> Self {
         let (fdatasync, commit, batch) = (disk_seconds(), disk_seconds(), batch_sizes());
-        let (first_index, last_index, bytes, full) = Default::default();
-        let log = Self { first_index, last_index, bytes, full, fdatasync, commit, batch };
+        let (first_index, last_index, bytes, limit, full) = Default::default();
+        let log = Self { first_index, last_index, bytes, limit, full, fdatasync, commit, batch };
         registry.register("log_first_index", "First index that the log still has", log.first_index.clone());
         registry.register("log_last_index", "Last index of the log", log.last_index.clone());
         registry.register("log_full", "1: no room for the log, updates are refused", log.full.clone());
         registry.register_with_unit("log", "The log on disk", Unit::Bytes, log.bytes.clone());
+        let help = "Length of the log at which updates stop: log.bytes_max";
+        registry.register_with_unit("log_limit", help, Unit::Bytes, log.limit.clone());
         registry.register_with_unit("log_fdatasync", "One fdatasync of the log", Unit::Seconds, log.fdatasync.clone());
         registry.register_with_unit("commit", "From proposal to reply, an entry", Unit::Seconds, log.commit.clone());
         registry.register("batch_commands", "Commands put into one entry", log.batch.clone());
@@ -408,42 +429,6 @@ impl Log {
     }
 }
 
-impl Requests {
-    fn registered(registry: &mut Registry) -> Self {
-        let requests = Self {
-            total: Family::default(),
-            duration: Family::new_with_constructor(request_seconds),
-            held: Count::default(),
-            held_bytes: Count::default(),
-            held_total: Counter::default(),
-            resent: Counter::default(),
-            ignored_keys: Counter::default(),
-        };
-        registry.register("requests", "Requests answered by the HTTP front end", requests.total.clone());
-        let help = "From the request to its answer, in the HTTP front end";
-        registry.register_with_unit("request_duration", help, Unit::Seconds, requests.duration.clone());
-        registry.register("held_requests", "Requests held for want of a primary, now", requests.held.clone());
-        let help = "What the held requests occupy, now";
-        registry.register_with_unit("held", help, Unit::Bytes, requests.held_bytes.clone());
-        registry.register("requests_held", "Requests that were ever held", requests.held_total.clone());
-        let help = "Requests sent again because their outcome was not known";
-        registry.register("requests_resent", help, requests.resent.clone());
-        registry.register("ignored_keys", "Unknown attributes that were ignored", requests.ignored_keys.clone());
-        requests
-    }
-
-    fn refresh(&self, sources: &Sources) {
-        let Some(hold) = sources.api.as_ref().map(|api| api.hold()) else { return };
-        let (requests, bytes) = hold.held();
-        let (held_total, resent) = hold.totals();
-        self.held.set(requests as u64);
-        self.held_bytes.set(bytes as u64);
-        store(&self.held_total, held_total);
-        store(&self.resent, resent);
-        store(&self.ignored_keys, sources.ignored_keys());
-    }
-}
-
 impl Proxy {
     fn registered(registry: &mut Registry) -> Self {
         let proxy = Self::default();
@@ -453,19 +438,22 @@ impl Proxy {
             proxy.restarts.clone(),
         );
         registry.register("http_connections", "Connections of the HTTP front end, now", proxy.connections.clone());
+        let help = "1: this node is to have an HTTP front end: a port is configured, and no operator drained the node";
+        registry.register("http_proxy_wanted", help, proxy.wanted.clone());
         registry.register("http_proxy_up", "1: the HTTP front end runs, with its port open", proxy.up.clone());
         registry.register(
             "http_proxy_alarm",
             "1 if the HTTP front end crashed ten times within ten minutes",
             proxy.alarm.clone(),
         );
-        let help = "1: an operator drained this node: it takes no clients";
+        let help = "1: an operator drained this node, which takes no clients";
         registry.register("drained", help, proxy.drained.clone());
         proxy
     }
 
     fn refresh(&self, view: &ProxyStatus) {
         store(&self.restarts, view.restarts);
+        self.wanted.set(view.is_wanted().into());
         self.up.set(view.is_up().into());
         self.alarm.set(view.alarm.into());
         self.drained.set((view.state == DRAINED).into());
@@ -485,6 +473,8 @@ impl Backups {
         registry.register_with_unit("backup_last", help, Unit::Bytes, backups.bytes.clone());
         let help = "How long the last backup took that this process made";
         registry.register_with_unit("backup_last_duration", help, Unit::Seconds, backups.duration.clone());
+        let help = "From one backup of the schedule to the next: backup.every; 0: no schedule";
+        registry.register_with_unit("backup_interval", help, Unit::Seconds, backups.interval.clone());
         registry.register("backup_running", "1: a backup of the schedule is under way", backups.running.clone());
         registry.register("backups", "Backups that the schedule made", backups.made.clone());
         registry.register("backup_failures", "Backups of the schedule that failed", backups.failures.clone());
@@ -496,6 +486,7 @@ impl Backups {
         self.last_success.set(last.map_or(0.0, |last| last.created_us as f64 / 1e6));
         self.bytes.set(last.map_or(0, |last| last.bytes));
         self.duration.set(last.map_or(0.0, |last| last.took.as_secs_f64()));
+        self.interval.set(known.every.as_secs_f64());
         self.running.set(known.running.into());
         store(&self.made, known.made);
         store(&self.failures, known.failures);

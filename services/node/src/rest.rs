@@ -124,9 +124,9 @@ impl Rest {
     }
 
     async fn one(&self, judge: &Judge, call: ApiCall, now: Instant) -> ApiAnswer {
-        let ApiCall { id, deadline_ms, credential: token, certificate, asked, .. } = call;
+        let ApiCall { id, deadline_ms, credential: token, certificate, address, asked, .. } = call;
         let calling = Calling {
-            shown: Shown { token, certificate },
+            shown: Shown { token, certificate, address },
             deadline: now + Duration::from_millis(deadline_ms.into()),
             tenant: call.tenant,
             limit: call.limit,

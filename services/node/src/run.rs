@@ -64,6 +64,7 @@ use crate::{
     role::{Member, RoleService, Roster},
     scan::{self, Pace, ScanStatus},
     supervisor::{ProxyStatus, Supervisor},
+    traces,
     upkeep::{Reloader, Upkeep, UpkeepParts},
     versions,
 };
@@ -354,10 +355,13 @@ async fn start(
         reads::follow(&role, api.clone(), tasks);
     }
     let rest = api.as_ref().map(|api| Arc::new(Rest::new(api.clone())));
+    // A witness sees no request.
+    let traced_millionths = api.as_ref().map_or(0, |_| traces::start(config, tasks));
     let supervisor = api.clone().zip(rest.clone()).map(|doors| {
         let told = (metrics.clone(), ports.certificates.clone());
         let settings = &config.http_proxy;
-        let handler = Arc::new(proxy_side::ProxySide::new(settings, doors, &role, health.clone(), told, tasks));
+        let handler = proxy_side::ProxySide::new(settings, doors, &role, health.clone(), told, tasks);
+        let handler = Arc::new(handler.tracing(traced_millionths));
         Supervisor::start(config.http_proxy.clone(), &own.name, &config.logging.filter, handler, tasks)
     });
     if let Some(supervisor) = &supervisor {
@@ -372,7 +376,8 @@ async fn start(
     let backups =
         archives.clone().map_or_else(schedule::none, |archives| schedule::start(config, archives, role.clone(), tasks));
     let certificates = ports.certificates.clone();
-    let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk: room, deletions, certificates };
+    let (disk, imports) = (room, Arc::default());
+    let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk, deletions, certificates, imports };
     let orders = Orders::new(directory.clone(), config.mode(), tasks);
     let ordered = orders.given();
     let deadline = Duration::from_millis(config.limits.deadline_ms);
@@ -380,6 +385,10 @@ async fn start(
     let gave_up = CancellationToken::new();
     let give_up = give_up(directory.clone(), gave_up.clone(), tasks);
     metrics.count_refusals("peer", peers.refusals());
+    metrics.log_is_limited(config.log.bytes_max);
+    if supervisor.is_some() {
+        metrics.count_http();
+    }
     ports.count_refusals(&metrics);
     let proxy_control = supervisor.as_ref().map(Supervisor::control);
     let parts = UpkeepParts {

@@ -69,6 +69,11 @@ impl ProxyStatus {
         matches!(self.state.as_str(), LISTENING | DISABLED)
     }
 
+    /// Whether this node is to have an HTTP Proxy: the configuration names a port, and no operator has drained the node.
+    pub fn is_wanted(&self) -> bool {
+        !matches!(self.state.as_str(), DISABLED | DRAINED)
+    }
+
     /// Whether HTTP Proxy runs and has had its port: a start that has not succeeded yet does not count.
     pub fn is_up(&self) -> bool {
         self.pid.is_some() && self.state != STARTING && !self.state.starts_with(FAILED)
@@ -371,7 +376,8 @@ impl<H: ProxyHandler> Watched<H> {
     fn spawn(&mut self) {
         self.life.set_times(times(&self.settings));
         self.handler.begins(&self.settings);
-        let configure = self.settings.configure(&self.node, &self.log_filter);
+        let mut configure = self.settings.configure(&self.node, &self.log_filter);
+        configure.trace_millionths = self.handler.trace_millionths();
         match Running::start(&self.settings, configure, self.handler.clone(), &self.tasks) {
             Ok(running) => self.running = Some(running),
             Err(why) => {

@@ -18,7 +18,7 @@ use crate::{
     RaftGroup, StateReader,
     clocks::micros,
     stamping::{Queued, Stamped, Stamping},
-    walls,
+    traced, walls,
 };
 
 /// Interval at which the clocks and the last applied stamp are read while no update comes.
@@ -84,6 +84,7 @@ impl PrimaryDoor {
     /// # Errors
     /// Busy or stopped.
     pub(crate) fn enqueue(&self, id: RequestId, origin: Origin, body: EncodedBody) -> Result<Awaited, ProposeError> {
+        traced::proposed(id, body.trace());
         let (waiter, reply) = oneshot::channel();
         self.queue.try_send(Queued { id, origin, body, waiter }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ProposeError::Busy,

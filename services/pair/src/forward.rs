@@ -7,7 +7,11 @@ mod forwarded;
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::lines::Causes;
+use bytes::Bytes;
+use chassis::{
+    lines::Causes,
+    spans::{OpenSpan, SpanContext},
+};
 use consensus::RaftId;
 use dispatch::{EncodedBody, Heard, NotTaken, Submission, policy};
 use futures::{FutureExt, future::BoxFuture};
@@ -59,6 +63,7 @@ pub(crate) fn to_peer(update: &Submission) -> Forwarded {
         origin: outbound::wire::origin_to_wire(update.origin).into(),
         principal: update.body.operator().to_owned(),
         address: update.body.address().to_owned(),
+        trace: update.body.trace().map(|trace| Bytes::copy_from_slice(&trace.to_bytes())).unwrap_or_default(),
     };
     Forwarded { head, body: update.body.bytes().clone() }
 }
@@ -103,8 +108,14 @@ pub(crate) async fn answer(door: &PrimaryDoor, serves: bool, from: RaftId, reque
             return answer(ForwardOutcome::Refused, Some(refused));
         }
     };
-    let proposed = door.propose(update.id, update.origin, update.body);
-    match tokio::time::timeout_at(update.deadline, proposed).await.map_or(Heard::Lost, heard) {
+    let span = OpenSpan::within("forwarded submission", update.body.trace());
+    let body = update.body.traced(span.as_ref().map(OpenSpan::context));
+    let proposed = door.propose(update.id, update.origin, body);
+    let heard = tokio::time::timeout_at(update.deadline, proposed).await.map_or(Heard::Lost, heard);
+    if let Some(span) = span {
+        span.end(Vec::new(), !matches!(heard, Heard::Reply(_)));
+    }
+    match heard {
         Heard::Reply(reply) => answer(ForwardOutcome::Reply, Some(reply)),
         Heard::NotTaken(why) => match policy::refused(why) {
             Some(refusal) => answer(ForwardOutcome::Refused, Some(refusal)),
@@ -120,5 +131,29 @@ fn from_peer(Forwarded { head, body }: Forwarded) -> Result<Submission, Reply> {
     let id = head.id.ok_or_else(|| unreadable("The forwarded request lacks its id".to_owned()))?;
     let origin = outbound::wire::origin_from_wire(head.origin).map_err(|error| unreadable(error.to_string()))?;
     let body = EncodedBody::read(body).map_err(|error| unreadable(format!("A forwarded request: {error}")))?;
-    Submission::new(id.into(), origin, body.by(&head.principal).at(&head.address), deadline)
+    let body = body.by(&head.principal).at(&head.address).traced(SpanContext::from_bytes(&head.trace));
+    Submission::new(id.into(), origin, body, deadline)
+}
+
+#[cfg(test)]
+mod tests {
+    use outbound::{Origin, RequestId};
+
+    use super::*;
+    use crate::fakes::add_record;
+
+    #[test]
+    fn a_trace_goes_along_and_a_request_that_is_not_traced_carries_none() {
+        let body = EncodedBody::of(add_record("1"));
+        let update = |trace| {
+            let (id, deadline) = (RequestId { node: 1, counter: 9, ..RequestId::default() }, Instant::now());
+            Submission::new(id, Origin::Http, body.clone().traced(trace), deadline + Duration::from_secs(9)).unwrap()
+        };
+        let trace = SpanContext::from_bytes(&[7; 24]);
+        assert!(trace.is_some());
+        let sent = to_peer(&update(trace));
+        let taken = from_peer(Forwarded::decode(&sent.encode()).unwrap()).unwrap();
+        assert_eq!((taken.body.trace(), taken.body.bytes()), (trace, body.bytes()));
+        assert!(to_peer(&update(None)).head.trace.is_empty());
+    }
 }

@@ -18,6 +18,7 @@ mod stamp;
 pub mod stamping;
 mod state_reader;
 mod tokens;
+mod traced;
 
 pub use batch::{DoorConfig, PrimaryDoor, heard, wall_us};
 pub use clocks::{heard_ago, offset_us, walls};

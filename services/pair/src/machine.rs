@@ -38,6 +38,8 @@ pub use reader::RecordsReader;
 use told::Told;
 pub use transfer::{StateOut, take_in};
 
+use crate::traced;
+
 /// Bytes of entries that one batch of the store may hold, as many as an entry: an import puts ten thousand records into them, half a
 /// second of work, after which the apply thread shows that it makes progress.
 const BATCH_BYTES_MAX: usize = 256 << 10;
@@ -134,7 +136,11 @@ impl RecordsMachine {
         for entry in entries {
             for command in entry::commands(entry)? {
                 of_clients += u64::from(command.origin == Origin::Http);
+                let span = traced::applying(&command.id);
                 let reply = decide_on(&command, &mut overlay, &self.rules, &mut events);
+                if let Some(span) = span {
+                    span.end(Vec::new(), false);
+                }
                 if matches!(command.body, Body::CreateToken(_) | Body::RevokeToken(_)) {
                     self.tokens.show(&overlay); // before the reply: a token that is taken back counts no longer
                 }

@@ -66,6 +66,9 @@ pub(super) enum Refused {
     PushedOut,
 }
 
+/// The causes of refusals that only the port of the peers has, beside the faults of handshakes.
+pub const CAUSES: [&str; 5] = ["slow", "not HTTP/2", "unproven", "unknown", "strays"];
+
 impl Refused {
     /// The cause under which the log counts a refusal.
     fn cause(&self) -> &'static str {

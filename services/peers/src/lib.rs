@@ -43,6 +43,7 @@ use accept::Doorkeeper;
 use dial::Dialer;
 use guard::Own;
 
+pub use accept::CAUSES;
 pub use bootstrap::{BootstrapError, Missing, Step, bootstrap_gate, decide};
 pub use dial::DialError;
 pub use forward::ForwardClient;

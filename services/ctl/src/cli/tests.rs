@@ -66,3 +66,19 @@ fn a_validity_is_a_number_of_days_within_a_range_that_is_named() {
         }
     }
 }
+
+#[test]
+fn every_command_of_the_runbooks_is_taken() {
+    let runbooks = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/runbooks");
+    let mut commands = 0;
+    for entry in std::fs::read_dir(runbooks).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in text.lines().filter(|line| line.starts_with("ocsctl ")) {
+            let words = line.split(" || ").next().unwrap_or_default().split(' ');
+            let taken = Cli::try_parse_from(words);
+            assert!(taken.is_ok(), "{line}: {:?}", taken.err());
+            commands += 1;
+        }
+    }
+    assert!(commands > 80, "{commands} commands");
+}

@@ -16,7 +16,8 @@ use ocs_proto::{
     link::{ApiCall, ApiDeclare, ApiEmpty, ApiName, ApiOrder, ApiRequest, api_call::Asked, api_order::Order},
 };
 use outbound::{
-    Attributes, Handle, RecordName, Refusal, RefusalCode, Request, Resource, Verb, declaration::Declaration, key, wire,
+    AccessScope, Attributes, Handle, RecordName, Refusal, RefusalCode, Request, Resource, Verb,
+    declaration::Declaration, key, wire,
 };
 use percent_encoding::percent_decode_str;
 use prost::Message;
@@ -56,7 +57,13 @@ pub struct Call {
 }
 
 impl Call {
-    /// The message for the node, without id, credential and deadline. The route and the made thing stay for the answer.
+    /// Whether the audit may keep the call: an order, a change by an administrator, or a batch of Do-Not-Call entries. Asked before
+    /// [`Call::take_message`].
+    pub(crate) fn is_audited(&self) -> bool {
+        self.route.scope == AccessScope::Admin || matches!(self.asked, Some(Asked::Enter(_)))
+    }
+
+    /// The message for the node, without id, sender and deadline. The route and the made thing stay for the answer.
     pub(crate) fn take_message(&mut self) -> ApiCall {
         ApiCall {
             tenant: std::mem::take(&mut self.tenant),

@@ -12,10 +12,12 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use chassis::spans::SpanContext;
 use ocs_proto::{
     link::{
         ApiAnswer, ApiCall, Certificates, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest,
-        Listening, LogRecord, PortClosed, Stats, ToNode, ToProxy,
+        Listening, LogRecord, PortClosed, SpanRecord, Stats, ToNode, ToProxy,
     },
     outbound as wire,
 };
@@ -52,6 +54,15 @@ pub(crate) enum Unanswered {
     Unknown,
 }
 
+/// The sender of a request, as the node gets to know it.
+pub(crate) struct Sender {
+    pub(crate) credential: Credential,
+    /// The client's address, where the node has a use for it; empty: not handed over.
+    pub(crate) address: String,
+    /// The span of the request; none: the request is not traced.
+    pub(crate) trace: Option<SpanContext>,
+}
+
 /// An item on its way to the node.
 enum Outgoing {
     Request { request: LinkRequest, waiter: oneshot::Sender<wire::Reply> },
@@ -59,6 +70,7 @@ enum Outgoing {
     Api { call: Box<ApiCall>, waiter: oneshot::Sender<Box<ApiAnswer>> },
     Log(LogRecord),
     Stats(Stats),
+    Spans(Vec<SpanRecord>),
     Listening(Listening),
     PortClosed,
     Echo(Echo),
@@ -142,13 +154,12 @@ impl Link {
         self.ids.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Hands a request over under its id and waits for its reply until shortly after `deadline`. `address`: the client's, where the node
-    /// has a use for it.
+    /// Hands a request over under its id and waits for its reply until shortly after `deadline`.
     pub(crate) async fn call(
         &self,
         id: u64,
         request: wire::Request,
-        (credential, address): (Credential, String),
+        Sender { credential, address, trace }: Sender,
         deadline: Instant,
     ) -> Result<wire::Reply, Unanswered> {
         if request.encoded_len() > REQUEST_BYTES_MAX {
@@ -157,7 +168,8 @@ impl Link {
         let deadline_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u32;
         let (waiter, answer) = oneshot::channel();
         let (request, Credential { token, certificate }) = (request.encode_to_vec().into(), credential);
-        let request = LinkRequest { id, deadline_ms, request, credential: token, certificate, address };
+        let trace = trace_bytes(trace);
+        let request = LinkRequest { id, deadline_ms, request, credential: token, certificate, address, trace };
         let sent = self.queue.try_send(Outgoing::Request { request, waiter });
         sent.map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unanswered::Busy,
@@ -177,16 +189,17 @@ impl Link {
         }
     }
 
-    /// Hands a call of the REST interface over, as [`Link::call`] does a request. The link sets its id, credential and deadline.
+    /// Hands a call of the REST interface over, as [`Link::call`] does a request. The link sets its id, its sender and its deadline.
     pub(crate) async fn call_api(
         &self,
         id: u64,
         call: ApiCall,
-        Credential { token, certificate }: Credential,
+        Sender { credential, address, trace }: Sender,
         deadline: Instant,
     ) -> Result<Box<ApiAnswer>, Unanswered> {
         let deadline_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u32;
-        let call = Box::new(ApiCall { id, deadline_ms, credential: token, certificate, ..call });
+        let (Credential { token, certificate }, trace) = (credential, trace_bytes(trace));
+        let call = Box::new(ApiCall { id, deadline_ms, credential: token, certificate, address, trace, ..call });
         if call.encoded_len() > REQUEST_BYTES_MAX {
             return Err(Unanswered::TooLarge);
         }
@@ -231,6 +244,11 @@ impl Link {
     /// Passes counters on.
     pub(crate) async fn stats(&self, stats: Stats) {
         let _ = self.queue.send(Outgoing::Stats(stats)).await;
+    }
+
+    /// Passes finished spans on.
+    pub(crate) async fn spans(&self, spans: Vec<SpanRecord>) {
+        let _ = self.queue.send(Outgoing::Spans(spans)).await;
     }
 
     /// Tells the node the certificates.
@@ -291,6 +309,10 @@ impl Link {
     pub(crate) fn lost(&self) -> &CancellationToken {
         &self.shared.lost
     }
+}
+
+fn trace_bytes(trace: Option<SpanContext>) -> Bytes {
+    trace.map(|trace| Bytes::copy_from_slice(&trace.to_bytes())).unwrap_or_default()
 }
 
 /// Removes the waiter from the table when its caller stops waiting.
@@ -446,6 +468,7 @@ fn add(shared: &LinkState, frame: &mut ToNode, item: Outgoing) -> usize {
             join(frame.stats.get_or_insert_default(), stats);
             size + 8
         }
+        Outgoing::Spans(spans) => spans.into_iter().map(|span| sized(&mut frame.spans, span)).sum(),
         Outgoing::Listening(listening) => {
             frame.listening = Some(listening);
             64

@@ -23,6 +23,8 @@ struct Stage {
     group: Arc<FakeGroup>,
     health: Health,
     address: SocketAddr,
+    /// Of the health port.
+    checks_address: SocketAddr,
     tasks: Tasks,
 }
 
@@ -40,14 +42,18 @@ async fn stage() -> Stage {
         disk: data_dir::DiskRoom::new(std::path::Path::new("data"), 0),
         deletions: watch::channel(Arc::default()).1,
         certificates: Default::default(),
+        imports: Default::default(),
     };
     let health = Health::new(role, Duration::from_secs(5));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let admin = Admin { health: health.clone(), metrics: Arc::new(Metrics::new()), sources };
-    let entrance = Entrance::new("admin", Protocol::Http1, Limits::fitting(1024));
-    entrance.serve(listener, None, admin.router(), &tasks);
-    Stage { group, health, address, tasks }
+    let checks = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let checks_address = checks.local_addr().unwrap();
+    for (listener, router) in [(checks, admin.clone().health_router()), (listener, admin.router())] {
+        Entrance::new("admin", Protocol::Http1, Limits::fitting(1024)).serve(listener, None, router, &tasks);
+    }
+    Stage { group, health, address, checks_address, tasks }
 }
 
 impl Stage {
@@ -56,21 +62,26 @@ impl Stage {
     }
 }
 
-/// Status line and body of one answer.
+/// Status and body of one answer.
 async fn ask_at(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
+    let (head, body) = exchange(address, &format!("{method} {path} HTTP/1.1\r\nHost: a\r\n")).await;
+    (head[9..12].parse().unwrap(), body)
+}
+
+/// Head and body of one answer to a request line and headers.
+async fn exchange(address: SocketAddr, asked: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(format!("{asked}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head[9..12].parse().unwrap(), body.to_owned())
+    (head.to_owned(), body.to_owned())
 }
 
 #[tokio::test]
 async fn checks_answer_get_head_and_options() {
     let stage = stage().await;
-    for path in ["/livez", "/readyz", "/readyz?now", "/primary"] {
+    for path in ["/livez", "/healthz", "/readyz", "/readyz?now", "/primary"] {
         for method in ["GET", "HEAD", "OPTIONS"] {
             let (code, body) = stage.ask(method, path).await;
             assert_eq!(code, 200, "{method} {path}");
@@ -141,4 +152,50 @@ async fn without_tls_a_port_with_tls_answers_for_its_process_and_its_metrics_alo
     }
     late.connect(Router::new().route("/metrics", get(|| async { "runs" })));
     assert_eq!(ask_at(address, "GET", "/metrics").await, (200, "runs".to_owned()));
+}
+
+#[tokio::test]
+async fn the_format_of_the_metrics_is_the_one_that_the_scraper_prefers() {
+    let stage = stage().await;
+    for (accept, kind, last) in [
+        ("Accept: */*\r\n", "text/plain; version=0.0.4", ""),
+        ("", "text/plain; version=0.0.4", ""),
+        (
+            "Accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5\r\n",
+            "application/openmetrics-text; version=1.0.0",
+            "# EOF\n",
+        ),
+        (
+            "Accept: text/plain;q=0.1\r\nAccept: application/openmetrics-text\r\n",
+            "application/openmetrics-text; version=1.0.0",
+            "# EOF\n",
+        ),
+    ] {
+        let (head, page) = exchange(stage.address, &format!("GET /metrics HTTP/1.1\r\nHost: a\r\n{accept}")).await;
+        let head = head.to_ascii_lowercase();
+        assert!(head.contains(&format!("content-type: {kind}")) && head.contains("vary: accept"), "{accept}: {head}");
+        assert_eq!(page.contains("# EOF"), !last.is_empty(), "{accept}");
+        assert!(page.ends_with(last), "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn the_health_port_answers_checks_and_nothing_else() {
+    let stage = stage().await;
+    let ask = async |path: &str| ask_at(stage.checks_address, "GET", path).await.0;
+    for path in ["/livez", "/healthz", "/readyz", "/primary"] {
+        assert_eq!(ask(path).await, 200, "{path}");
+    }
+    assert_eq!(ask("/backup").await, 503);
+    for path in ["/metrics", "/", "/records/1", "/livez/metrics"] {
+        assert_eq!(ask(path).await, 404, "{path}");
+    }
+    let startup = Startup::new("opening");
+    let (tasks, listener) = (Tasks::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    let entrance = Entrance::new("health", Protocol::Http1, Limits::fitting(1024));
+    entrance.serve(listener, None, starting_health_router("a", &startup), &tasks);
+    for (path, code) in [("/livez", 200), ("/healthz", 200), ("/readyz", 503), ("/metrics", 404)] {
+        assert_eq!(ask_at(address, "GET", path).await.0, code, "{path}");
+    }
 }

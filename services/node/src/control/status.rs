@@ -111,7 +111,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         contradiction: core.contradiction.clone(),
         formats: core.formats,
         formats_known: versions::NEWEST.formats,
-        rules: sources.api.as_ref().map_or(core.rules_wanted, |api| api.engine().state().rules_version()),
+        rules: sources.rules_version(&core),
         rules_known: versions::NEWEST.rules,
         rules_wanted: core.rules_wanted,
         phones: sources.api.as_ref().map(|api| phones(&**api.engine().state())).unwrap_or_default(),

@@ -61,6 +61,7 @@ fn sources(role: &RoleService, api: Option<Arc<Door>>) -> Sources {
         disk: data_dir::DiskRoom::new(std::path::Path::new("data"), 0),
         deletions: watch::channel(Arc::default()).1,
         certificates: Default::default(),
+        imports: Default::default(),
     }
 }
 

@@ -10,6 +10,8 @@ use prometheus_client::{
 
 use super::{Seconds, store};
 
+/// HTTP Proxy's reason for a handshake that did not come to its end in time.
+const SLOW: &str = "slow";
 /// The port of HTTP Proxy.
 const HTTP: &str = "http";
 
@@ -54,7 +56,8 @@ impl CertificateMetrics {
 
     /// A port of the node, whose counts begin at 0.
     pub(super) fn begins_at(&self, port: &'static str) {
-        for reason in HandshakeFault::REASONS {
+        let slow = (port == HTTP).then_some(SLOW);
+        for reason in HandshakeFault::REASONS.into_iter().chain(slow) {
             drop(self.refused.get_or_create(&RefusedLabels { port, reason: reason.to_owned() }));
         }
     }

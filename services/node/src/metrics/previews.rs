@@ -1,13 +1,19 @@
 //! Metrics of previews: hand-outs by group and class, empty answers, and records that previews passed over.
 
+use std::collections::BTreeSet;
+
 use pair::PreviewCounts;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
     registry::Registry,
 };
+use records::HandOutClass;
 
 use super::store;
+
+/// All classes of hand-outs.
+const CLASSES: [HandOutClass; 3] = [HandOutClass::Personal, HandOutClass::Callback, HandOutClass::General];
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct GroupLabel {
@@ -44,12 +50,17 @@ impl Previews {
         previews
     }
 
+    /// All counts of a campaign group begin with its first preview, at 0 where they have no event yet.
     pub(super) fn refresh(&self, counts: &PreviewCounts) {
-        for ((group, class), count) in &counts.handed_out {
-            store(&self.handed_out.get_or_create(&HandOutLabels { group: *group, class: class.word() }), *count);
-        }
-        for (group, count) in &counts.empty {
-            store(&self.empty.get_or_create(&GroupLabel { group: *group }), *count);
+        let groups: BTreeSet<u32> =
+            counts.handed_out.keys().map(|(group, _)| *group).chain(counts.empty.keys().copied()).collect();
+        for group in groups {
+            for class in CLASSES {
+                let count = counts.handed_out.get(&(group, class)).copied().unwrap_or_default();
+                store(&self.handed_out.get_or_create(&HandOutLabels { group, class: class.word() }), count);
+            }
+            let empty = counts.empty.get(&group).copied().unwrap_or_default();
+            store(&self.empty.get_or_create(&GroupLabel { group }), empty);
         }
         store(&self.met_on_do_not_call, counts.met_on_do_not_call);
         store(&self.held_back, counts.held_back);

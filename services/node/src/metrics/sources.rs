@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use consensus::RaftId;
+use consensus::{RaftId, Status};
 use data_dir::DiskRoom;
 use pair::{Door, DueCounts, PreviewCounts};
 use tokio::sync::watch;
 
+use super::ImportCounts;
 use crate::{
     archive::schedule::BackupStatus, certificates::Certificates, role::RoleService, scan::ScanStatus,
     supervisor::ProxyStatus,
@@ -31,6 +32,8 @@ pub struct Sources {
     pub deletions: watch::Receiver<Arc<[String]>>,
     /// The certificates in use.
     pub certificates: Certificates,
+    /// Batches of imports that this node answered; a witness answers none.
+    pub imports: Arc<ImportCounts>,
 }
 
 impl Sources {
@@ -42,6 +45,11 @@ impl Sources {
     /// Records in all lists; 0 on a witness.
     pub fn records(&self) -> u64 {
         self.api.as_ref().map_or(0, |api| api.engine().state().records())
+    }
+
+    /// The rules version that decides requests; on a witness, which decides none, the group's.
+    pub fn rules_version(&self, status: &Status) -> u32 {
+        self.api.as_ref().map_or(status.rules_wanted, |api| api.engine().state().rules_version())
     }
 
     /// Keys of requests that map to no field and were ignored (spec 4); 0 on a witness.

@@ -1,5 +1,7 @@
 //! Each metric moves with the figure behind it.
 
+mod shipped;
+
 use std::sync::Arc;
 
 use chassis::tasks::Tasks;
@@ -38,14 +40,19 @@ async fn stage() -> Stage {
         disk: data_dir::DiskRoom::new(std::path::Path::new("data"), 0),
         deletions: watch::channel(Arc::default()).1,
         certificates: Default::default(),
+        imports: Default::default(),
     };
     Stage { metrics: Metrics::new(), sources, group, proxy, _tasks: tasks }
 }
 
 impl Stage {
+    fn page(&self) -> String {
+        self.metrics.scrape(&self.sources, Format::Text)
+    }
+
     /// The value of a sample, by its name and labels as they stand on the page.
     fn sample(&self, name: &str) -> f64 {
-        let page = self.metrics.scrape(&self.sources);
+        let page = self.page();
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name} in\n{page}")).parse().unwrap()
     }
@@ -102,7 +109,7 @@ async fn a_node_that_is_no_longer_primary_shows_no_lag() {
     stage.group.become_status(now);
     assert_eq!(stage.sample("ocs_peer_lag_entries{node=\"b\"}"), 8.0);
     stage.group.become_status(status(8, 2));
-    assert!(!stage.metrics.scrape(&stage.sources).contains("ocs_peer_lag_entries{"));
+    assert!(!stage.page().contains("ocs_peer_lag_entries{"));
 }
 
 #[tokio::test]
@@ -132,6 +139,7 @@ async fn what_http_proxy_counts_is_by_request_and_code() {
     assert_eq!(stage.sample("ocs_http_connections"), 0.0, "they ended with HTTP Proxy");
     assert_eq!(stage.sample("ocs_ignored_keys_total"), 3.0);
     assert_eq!(stage.sample("ocs_handed_out_total{group=\"101\",class=\"general\"}"), 5.0);
+    assert_eq!(stage.sample("ocs_handed_out_total{group=\"101\",class=\"personal\"}"), 0.0);
     assert_eq!(stage.sample("ocs_previews_empty_total{group=\"101\"}"), 2.0);
     assert_eq!(stage.sample("ocs_met_on_do_not_call_total"), 4.0);
     assert_eq!(stage.sample("ocs_held_back_total"), 1.0);
@@ -173,9 +181,9 @@ async fn held_requests_and_the_proxy_are_on_the_page() {
         stage.proxy.send_modify(|status| status.state = state.into());
         assert_eq!(stage.sample("ocs_http_proxy_up"), up, "{state}");
     }
-    assert_eq!(stage.sample("ocs_drained"), 0.0);
+    assert_eq!((stage.sample("ocs_drained"), stage.sample("ocs_http_proxy_wanted")), (0.0, 1.0));
     stage.proxy.send_modify(|status| status.state = crate::supervisor::DRAINED.into());
-    assert_eq!(stage.sample("ocs_drained"), 1.0);
+    assert_eq!((stage.sample("ocs_drained"), stage.sample("ocs_http_proxy_wanted")), (1.0, 0.0));
 }
 
 #[tokio::test]
@@ -220,4 +228,115 @@ async fn refusals_are_by_port_and_reason() {
     assert_eq!(stage.sample("ocs_refused_total{port=\"admin\",reason=\"pushed_out\"}"), 1.0);
     assert_eq!(stage.sample("ocs_refused_total{port=\"admin\",reason=\"idle\"}"), 1.0);
     assert_eq!(stage.sample("ocs_refused_total{port=\"http\",reason=\"head_time\"}"), 6.0);
+}
+
+#[tokio::test]
+async fn every_counter_with_labels_begins_at_0_for_each_known_value() {
+    let stage = stage().await;
+    stage.metrics.count_http();
+    for port in ["admin", "control", "peer"] {
+        stage.metrics.count_refusals(port, Arc::new(Refusals::new(port)));
+    }
+    for begun in [
+        "ocs_requests_total{req=\"AddRecord\",code=\"200\"}",
+        "ocs_requests_total{req=\"GetRecord\",code=\"504\"}",
+        "ocs_requests_total{req=\"-\",code=\"413\"}",
+        "ocs_refused_total{port=\"http\",reason=\"head_time\"}",
+        "ocs_refused_total{port=\"admin\",reason=\"pushed_out\"}",
+        "ocs_refused_total{port=\"peer\",reason=\"not_http_2\"}",
+        "ocs_tls_refused_total{port=\"http\",reason=\"slow\"}",
+        "ocs_tls_refused_total{port=\"control\",reason=\"expired\"}",
+        "ocs_import_batches_total{of=\"list\",outcome=\"refused\"}",
+        "ocs_import_batches_total{of=\"do_not_call\",outcome=\"taken\"}",
+    ] {
+        assert_eq!(stage.sample(begun), 0.0, "{begun}");
+    }
+}
+
+#[tokio::test]
+async fn batches_of_imports_are_counted_by_content_and_outcome() {
+    use ocs_proto::outbound::{Again, Done, Imported as Taken, Reply, reply::Body};
+    let stage = stage().await;
+    let reply = |body| Reply { body: Some(body), ..Reply::default() };
+    let counts = &stage.sources.imports;
+    counts.add(Imported::List, &reply(Body::Imported(Taken::default())));
+    counts.add(Imported::DoNotCall, &reply(Body::Done(Done::default())));
+    counts.add(Imported::DoNotCall, &reply(Body::Again(Again::default())));
+    counts.add(Imported::DoNotCall, &Reply::default());
+    for (labels, count) in [
+        ("of=\"list\",outcome=\"taken\"", 1.0),
+        ("of=\"list\",outcome=\"refused\"", 0.0),
+        ("of=\"do_not_call\",outcome=\"taken\"", 1.0),
+        ("of=\"do_not_call\",outcome=\"refused\"", 2.0),
+    ] {
+        assert_eq!(stage.sample(&format!("ocs_import_batches_total{{{labels}}}")), count, "{labels}");
+    }
+}
+
+#[tokio::test]
+async fn the_conditions_of_a_node_are_on_the_page() {
+    let stage = stage().await;
+    assert!(stage.sample("ocs_disk_free_bytes").is_nan(), "not measured yet");
+    stage.sources.disk.note(4711);
+    let newest = crate::versions::NEWEST;
+    stage.group.become_status(Status {
+        formats: 2,
+        fetching: true,
+        start: consensus::StartStanding::Old("a copy".into()),
+        contradiction: "two entries of one index".into(),
+        ..status(7, A)
+    });
+    stage.metrics.log_is_limited(1 << 30);
+    for (name, value) in [
+        ("ocs_disk_free_bytes", 4711.0),
+        ("ocs_disk_reserve_bytes", 0.0),
+        ("ocs_disk_short", 0.0),
+        ("ocs_log_limit_bytes", f64::from(1 << 30)),
+        ("ocs_formats_version", 2.0),
+        ("ocs_formats_version_known", f64::from(newest.formats)),
+        ("ocs_rules_version_known", f64::from(newest.rules)),
+        ("ocs_state_fetching", 1.0),
+        ("ocs_start_confirmed", 0.0),
+        ("ocs_histories_contradict", 1.0),
+        ("ocs_backup_interval_seconds", 0.0),
+    ] {
+        assert_eq!(stage.sample(name), value, "{name}");
+    }
+    let build = format!("ocs_build_info{{version=\"{}\",formats=\"{}\"", env!("CARGO_PKG_VERSION"), newest.formats);
+    assert!(stage.page().contains(&build), "{build}");
+}
+
+#[tokio::test]
+async fn this_process_and_the_process_of_http_proxy_are_on_the_page() {
+    let stage = stage().await;
+    for name in ["process_resident_memory_bytes", "process_virtual_memory_bytes", "process_open_fds", "process_max_fds"]
+    {
+        assert!(stage.sample(name) > 0.0, "{name}");
+    }
+    let started = stage.sample("process_start_time_seconds");
+    assert!(started > 1e9 && stage.sample("process_start_time_seconds") == started, "{started}");
+    assert!(stage.page().contains("# TYPE process_cpu_seconds_total counter"));
+    let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    for (pid, there) in [(Some(child.id()), true), (Some(std::process::id()), false), (None, false)] {
+        stage.proxy.send_modify(|status| status.pid = pid);
+        assert_eq!(stage.sample("ocs_http_proxy_resident_memory_bytes") > 0.0, there, "{pid:?}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn every_family_has_its_type_and_help_before_its_samples_in_both_formats() {
+    let stage = stage().await;
+    stage.metrics.count_http();
+    for format in [Format::Text, Format::OpenMetrics] {
+        let (page, mut family) = (stage.metrics.scrape(&stage.sources, format), String::new());
+        for line in page.lines() {
+            if let Some(typed) = line.strip_prefix("# TYPE ") {
+                family = typed.split(' ').next().unwrap().to_owned();
+            }
+            assert!(line.starts_with("# ") || line.starts_with(&family), "{format:?}: {line} below {family}");
+        }
+        assert_eq!(page.ends_with("# EOF\n"), format == Format::OpenMetrics);
+    }
 }

@@ -37,7 +37,9 @@ pub(super) struct Ports {
     pub(super) certificates: Certificates,
     control: ControlPort,
     admin: LateRoutes,
-    refusals: [(&'static str, Arc<Refusals>); 2],
+    /// None: this node has no health port.
+    health: Option<LateRoutes>,
+    refusals: Vec<(&'static str, Arc<Refusals>)>,
 }
 
 impl Ports {
@@ -45,13 +47,14 @@ impl Ports {
     pub(super) async fn open(config: &Config, certificates: Certificates, tasks: &Tasks) -> Result<Self, RunError> {
         let control = listen("control", config.control.listen)?;
         let admin = listen("admin", config.admin.listen)?;
+        let health = config.health.listen.map(|address| listen("health", address)).transpose()?;
         let limits = Limits::fitting(descriptors::limits().soft);
         let startup = Startup::new(OPENING);
         let control_entrance = Entrance::new("control", Protocol::Grpc, limits);
         let first = LateRoutes::new(admin::starting_router(&config.node.name, &startup));
         let admin_entrance =
             Entrance::new("admin", Protocol::Http1, limits).answering_locally(admin::local_router(&first));
-        let refusals = [("admin", admin_entrance.refusals()), ("control", control_entrance.refusals())];
+        let mut refusals = vec![("admin", admin_entrance.refusals()), ("control", control_entrance.refusals())];
         let about = Arc::new(About {
             cluster: config.cluster.id.clone(),
             started: Instant::now(),
@@ -62,15 +65,22 @@ impl Ports {
         let node =
             StartingNode { startup: startup_told, roster: roster(config), mode: config.mode(), about: about_told };
         admin_entrance.serve(admin, certificates.admin(), first.behind(axum::Router::new()), tasks);
+        let health = health.map(|listener| {
+            let routes = LateRoutes::new(admin::starting_health_router(&config.node.name, &startup));
+            let entrance = Entrance::new("health", Protocol::Http1, limits);
+            refusals.push(("health", entrance.refusals()));
+            entrance.serve(listener, None, routes.behind(axum::Router::new()), tasks);
+            routes
+        });
         let control = ControlPort::open(control_entrance, control, certificates.control(), node, tasks)
             .await
             .map_err(|source| RunError::Reflection(source.to_string()))?;
         notify::ready();
         notify::status(OPENING);
-        Ok(Self { startup, about, certificates, control, admin: first, refusals })
+        Ok(Self { startup, about, certificates, control, admin: first, health, refusals })
     }
 
-    /// Adds the refused connections and requests of both ports to the metrics.
+    /// Adds the refused connections and requests of the ports to the metrics.
     pub(super) fn count_refusals(&self, metrics: &Metrics) {
         self.refusals.iter().for_each(|(port, refusals)| metrics.count_refusals(port, refusals.clone()));
     }
@@ -78,6 +88,9 @@ impl Ports {
     /// From now on the parts answer.
     pub(super) fn connect(self, control: ControlApi, admin: Admin, tasks: &Tasks) {
         self.control.connect(control, admin.health.clone(), tasks);
+        if let Some(health) = self.health {
+            health.connect(admin.clone().health_router());
+        }
         self.admin.connect(admin.router());
         self.startup.say("running");
     }

@@ -35,6 +35,8 @@ pub(super) struct ProxySide {
     certificates: Certificates,
     rest: Arc<Rest>,
     role: watch::Receiver<RoleNotice>,
+    /// Of a million traces that begin at HTTP Proxy, so many are sampled.
+    trace_millionths: u32,
 }
 
 impl ProxySide {
@@ -69,7 +71,12 @@ impl ProxySide {
             }
         });
         let judge = RwLock::new(judge(settings, &api, &metrics));
-        Self { api, judge, health, metrics, certificates, rest, role: notices }
+        Self { api, judge, health, metrics, certificates, rest, role: notices, trace_millionths: 0 }
+    }
+
+    /// Has HTTP Proxy trace so many of a million requests; 0: none.
+    pub(super) fn tracing(self, trace_millionths: u32) -> Self {
+        Self { trace_millionths, ..self }
     }
 }
 
@@ -141,6 +148,10 @@ impl ProxyHandler for ProxySide {
     fn stats(&self, stats: Stats, serves: bool) {
         self.judge().count(stats.without_credential, stats.misplaced_credential);
         if serves { self.metrics.add(&stats) } else { self.metrics.add_requests(&stats) }
+    }
+
+    fn trace_millionths(&self) -> u32 {
+        self.trace_millionths
     }
 
     fn certificates(&self, certificates: link::Certificates) {
