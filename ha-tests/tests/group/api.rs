@@ -121,6 +121,35 @@ fn tokens_bound_the_rest_interface() {
     }
 }
 
+#[test]
+fn orders_and_changes_over_rest_have_their_rows_in_the_audit_which_is_read_in_pages() {
+    let cluster = Cluster::with(&[API, "http_proxy.auth=tokens"]);
+    let made = cluster.ctl(&["token", "create", "ops", "--scopes", "admin", "-o", "json"]).json();
+    let bearer = format!("Bearer {}", made["token"].as_str().unwrap());
+    let ask = |method: &str, target: &str, body: &str| {
+        cluster.http(cluster.primary()).must(method, &format!("{V1}{target}"), &[("Authorization", &bearer)], body)
+    };
+    until("the primary knows the token", || ask("GET", "/cluster", "").status == 200);
+    assert_eq!(ask("POST", "/lists", r#"{"name":"demo"}"#).status, 201);
+    assert_eq!(ask("POST", "/pause", "").status, 200);
+    assert_eq!(ask("POST", "/resume", "").status, 200);
+    let (mut shown, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = ask("GET", &format!("/audit?principal=ops&limit=1{cursor}"), "");
+        assert_eq!(page.status, 200, "{page:?}");
+        for row in page.attribute("items").as_array().unwrap() {
+            assert!(row["address"].as_str().is_some_and(|address| address.starts_with("127.")), "{row}");
+            shown.push(["what", "outcome"].map(|key| row[key].as_str().unwrap_or("-").to_owned()));
+        }
+        match page.attribute("next").as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(shown, ["ApplyDeclaration", "Pause", "Resume"].map(|what| [what.to_owned(), "done".to_owned()]));
+    assert_eq!(code(&ask("GET", "/audit?cursor=AQ", "")), (400, "BAD_VALUE".to_owned()));
+}
+
 /// All handles on the pages of a list, asked for at both nodes in turn, with how often each came.
 fn paged(cluster: &Cluster, target: &str) -> BTreeMap<u64, u32> {
     let (mut shown, mut cursor) = (BTreeMap::new(), String::new());

@@ -45,17 +45,20 @@ impl<E: Engine> Dispatch<E> {
     pub async fn answer(&self, body: Body, origin: Origin, deadline: Instant) -> Reply {
         match body {
             Body::Request(request) if request.verb.reads() => self.read(&request, deadline).await,
-            body => {
-                let mut replies = self.updates(vec![(EncodedBody::of(body), deadline)], origin);
-                replies.next().await.expect("each update has one reply").1
-            }
+            body => self.answer_update(EncodedBody::of(body), origin, deadline).await,
         }
     }
 
     /// As [`Dispatch::answer`], for an update of an operator, whose name and address the command's head carries.
     pub async fn answer_operator(&self, operator: &str, address: &str, body: Body, deadline: Instant) -> Reply {
-        let updates = vec![(EncodedBody::of(body).by(operator).at(address), deadline)];
-        self.updates(updates, Origin::Control).next().await.expect("each update has one reply").1
+        let update = EncodedBody::of(body).by(operator).at(address);
+        self.answer_update(update, Origin::Control, deadline).await
+    }
+
+    /// As [`Dispatch::answer`], for an update that is encoded.
+    pub async fn answer_update(&self, update: EncodedBody, origin: Origin, deadline: Instant) -> Reply {
+        let mut replies = self.updates(vec![(update, deadline)], origin);
+        replies.next().await.expect("each update has one reply").1
     }
 
     /// The replies to updates that came together, each with the place of its update, as soon as the reply is known, and before

@@ -120,6 +120,13 @@ impl ControlApi {
         }
     }
 
+    /// Notes an order of a caller in the audit, where the answer is one to an order.
+    async fn note(&self, who: Who, order: impl Into<Option<Order>>) {
+        if let Some(order) = order.into() {
+            self.audit.note(who, order).await;
+        }
+    }
+
     /// The native door; a witness has none and names the data nodes instead.
     fn door(&self) -> Result<&Arc<Door>, Status> {
         self.sources.api.as_ref().ok_or_else(|| {
@@ -149,9 +156,7 @@ impl Service {
 
     /// Notes an order of a caller in the audit, where the answer is one to an order.
     async fn note(&self, who: Who, order: impl Into<Option<Order>>) {
-        if let Some(order) = order.into() {
-            self.api.audit.note(who, order).await;
-        }
+        self.api.note(who, order).await;
     }
 
     /// This node's name.

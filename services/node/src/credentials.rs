@@ -39,7 +39,7 @@ pub struct Shown {
     pub token: Bytes,
     /// Name of the connection's certificate; empty: none.
     pub certificate: String,
-    /// Of requests that control campaign groups alone; empty: not handed over. No judgement reads the address.
+    /// Of requests and calls that the audit may keep alone; empty: not handed over. No judgement reads the address.
     pub address: String,
 }
 

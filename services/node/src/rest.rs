@@ -10,6 +10,8 @@ mod told;
 
 use std::sync::{Arc, OnceLock};
 
+use chassis::spans::SpanContext;
+use dispatch::EncodedBody;
 use futures::future::join_all;
 use ocs_proto::{
     control::{
@@ -29,7 +31,10 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use crate::credentials::{Admission, CallReach, Judge, Known, Shown, WantedCall};
+use crate::{
+    audit::Who,
+    credentials::{Admission, CallReach, Judge, Known, Shown, WantedCall},
+};
 
 /// Pages and other long questions that are answered at a time; others wait for their turn within their deadline.
 const LONG_QUESTIONS_MAX: usize = 4;
@@ -48,11 +53,11 @@ pub(crate) trait NodeOrders: Send + Sync {
     /// Why they cannot be read.
     async fn history(&self) -> Result<HistoryReply, Refusal>;
 
-    /// Hands the primary's role over, or shows the candidates.
-    async fn switchover(&self, asked: SwitchoverRequest, by: &str) -> SwitchoverReply;
+    /// Hands the primary's role over, or shows the candidates. `by`: the client, for the history.
+    async fn switchover(&self, asked: SwitchoverRequest, by: &str, who: Who) -> SwitchoverReply;
 
     /// Pauses automatic failover, or resumes it.
-    async fn pause(&self, asked: PauseRequest) -> PauseReply;
+    async fn pause(&self, asked: PauseRequest, who: Who) -> PauseReply;
 
     /// The backups that this node makes by itself; none: it makes none.
     async fn backups(&self) -> Option<BackupSchedule>;
@@ -71,11 +76,25 @@ pub(crate) struct Rest {
 /// A call with the time of its deadline and its credential taken apart.
 struct Calling {
     shown: Shown,
+    /// The span of the call; none: the call is not traced.
+    trace: Option<SpanContext>,
     deadline: Instant,
     tenant: String,
     limit: u32,
     cursor: Vec<u8>,
     idempotency_key: Vec<u8>,
+}
+
+impl Calling {
+    /// The update of a body, with the client's address and in the trace of the call.
+    fn update(&self, body: Body) -> EncodedBody {
+        EncodedBody::of(body).at(&self.shown.address).traced(self.trace)
+    }
+}
+
+/// Whether a call is an order, which is carried out without a quorum, too: an emergency has none. The audit is a question.
+fn is_order(call: &ApiCall) -> bool {
+    matches!(&call.asked, Some(Asked::Order(ApiOrder { order })) if !matches!(order, Some(Order::Audit(_))))
 }
 
 /// Whether a question touches few rows, so that many are answered together.
@@ -112,7 +131,7 @@ impl Rest {
     pub(crate) async fn answer(&self, judge: &Judge, calls: Vec<ApiCall>) -> Vec<ApiAnswer> {
         let now = Instant::now();
         let first_ms = calls.iter().map(|call| call.deadline_ms).min().unwrap_or_default();
-        let is_order = calls.iter().all(|call| matches!(call.asked, Some(Asked::Order(_))));
+        let is_order = calls.iter().all(is_order);
         let until = now + Duration::from_millis(first_ms.into());
         let until = if is_order { until.min(now + ORDER_QUORUM_WAIT) } else { until };
         if let Err(reply) = self.door.wait_until_readable(until).await
@@ -127,6 +146,7 @@ impl Rest {
         let ApiCall { id, deadline_ms, credential: token, certificate, address, asked, .. } = call;
         let calling = Calling {
             shown: Shown { token, certificate, address },
+            trace: SpanContext::from_bytes(&call.trace),
             deadline: now + Duration::from_millis(deadline_ms.into()),
             tenant: call.tenant,
             limit: call.limit,
@@ -164,8 +184,13 @@ impl Rest {
             Admission::Unsettled => return Err(unreadable()),
         }
         self.check_version(request.rules_min())?;
+        let reads = request.verb.reads();
         let body = Body::Request(request);
-        Ok((done(self.door.answer(body, Origin::Http, calling.deadline).await), Vec::new()))
+        let reply = match reads {
+            true => self.door.answer(body, Origin::Http, calling.deadline).await,
+            false => self.door.answer_update(calling.update(body), Origin::Http, calling.deadline).await,
+        };
+        Ok((done(reply), Vec::new()))
     }
 
     async fn handle(&self, list: String, record_id: u64) -> Result<Handle, Reply> {
@@ -194,21 +219,16 @@ impl Rest {
         let client = judge.admit_call(&calling.shown, &wanted)?;
         let starting = || Refusal::new(RefusalCode::Unavailable, "The node is starting");
         let orders = self.orders.get().ok_or_else(starting)?;
-        let by = match client.principal.as_str() {
-            "" => "a client of REST without a credential".to_owned(),
-            principal => format!("{principal} (REST)"),
-        };
+        let who = Who { principal: client.principal, address: calling.shown.address.clone() };
+        let by = named(&who);
         tracing::info!(order = name, by, "an order over REST");
         let told = match order {
             Order::Cluster(_) => Told::Cluster(orders.cluster().await),
             Order::History(_) => Told::History(orders.history().await?),
-            Order::Switchover(asked) => Told::Switchover(orders.switchover(asked, &by).await),
-            Order::Pause(asked) => Told::Pause(orders.pause(asked).await),
+            Order::Switchover(asked) => Told::Switchover(orders.switchover(asked, &by, who).await),
+            Order::Pause(asked) => Told::Pause(orders.pause(asked, who).await),
             Order::Backups(_) => Told::Backups(ApiBackups { schedule: orders.backups().await }),
-            Order::Audit(_) => {
-                let message = "This release keeps no table of orders and changes";
-                return Err(Refusal::new(RefusalCode::Unavailable, message).into());
-            }
+            Order::Audit(asked) => return self.audit(calling, asked).await,
         };
         Ok((told, Vec::new()))
     }
@@ -223,6 +243,12 @@ const fn name_of(order: &Order) -> &'static str {
         Order::Backups(_) => "backups",
         Order::Audit(_) => "audit",
     }
+}
+
+/// The client of an order by name and address, for the history of the role.
+fn named(Who { principal, address }: &Who) -> String {
+    let name = if principal.is_empty() { "a client without a credential" } else { principal };
+    if address.is_empty() { format!("{name} (REST)") } else { format!("{name} (REST, {address})") }
 }
 
 /// The outcome of a request or a command.

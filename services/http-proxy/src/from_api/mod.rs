@@ -229,7 +229,7 @@ impl Parts<'_, '_> {
             Of::Cluster => order(Order::Cluster(ApiEmpty {})),
             Of::History => order(Order::History(ApiEmpty {})),
             Of::Backups => order(Order::Backups(ApiEmpty {})),
-            Of::Audit => order(Order::Audit(ApiEmpty {})),
+            Of::Audit => order(Order::Audit(self.parameters.audit()?)),
             Of::Pause => order(Order::Pause(PauseRequest { paused: true })),
             Of::Resume => order(Order::Pause(PauseRequest { paused: false })),
             Of::Switchover => order(Order::Switchover(self.switchover()?)),

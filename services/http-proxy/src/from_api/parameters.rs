@@ -1,6 +1,7 @@
 //! The query of a call: each parameter once, none that the operation does not take (spec 13).
 
 use ocs_proto::{
+    control::AuditRequest,
     link::ApiSubject,
     outbound::{RecordsQuery as WireQuery, RemoveDoNotCall, records_query::By},
 };
@@ -95,6 +96,14 @@ impl Parameters {
         let value = |word: &str| enumeration.parse(word.trim());
         let values: Option<Vec<i64>> = text.split(',').map(value).collect();
         values.ok_or_else(|| bad(format!("{name} is no {}, or several separated by commas", enumeration.name)))
+    }
+
+    /// The wanted rows of the audit.
+    pub(super) fn audit(&mut self) -> Result<AuditRequest, Refusal> {
+        let since_us = self.take("since_us").map(|text| number(&text, "since_us")).transpose()?;
+        let until_us = self.take("until_us").map(|text| number(&text, "until_us")).transpose()?;
+        let (principal, what) = (self.take("principal"), self.take("what"));
+        Ok(AuditRequest { since_us, until_us, principal, what, rows_max: 0 })
     }
 
     /// A phone or a customer.

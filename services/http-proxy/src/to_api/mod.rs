@@ -54,6 +54,7 @@ pub fn to_api(call: &Call, answer: ApiAnswer, base: impl Fn() -> String) -> Answ
         Some(Told::Switchover(reply)) => things::switchover(reply),
         Some(Told::Pause(reply)) => things::pause(reply),
         Some(Told::Backups(backups)) => json_answer(StatusCode::OK, things::backups(backups)),
+        Some(Told::Audit(entries)) => items(entries.entries.into_iter().map(things::audit_entry).collect()),
         None => Answer::of_refusal(&unfit()),
     }
 }

@@ -75,6 +75,7 @@ fn parameters(route: &Route) -> Vec<Parameter> {
     match route.operation {
         Operation::Records => parameters.extend(filters()),
         Operation::Entries => parameters.extend(subject()),
+        Operation::Audit => parameters.extend(rows()),
         Operation::Remove => {
             parameters.extend(subject());
             parameters.push(of_query("list", string(), "The entry of this list alone"));
@@ -107,6 +108,16 @@ fn filters() -> Vec<Parameter> {
     ]
     .map(|(name, schema, means)| of_query(name, schema, means))
     .into()
+}
+
+fn rows() -> [Parameter; 4] {
+    [
+        ("since_us", integer(), "Rows stamped at this time or later, UTC microseconds"),
+        ("until_us", integer(), "Rows stamped before this time, UTC microseconds"),
+        ("principal", string(), "Rows of this token, certificate or operator"),
+        ("what", string(), "Rows of this change or order, in any case, for example CreateToken"),
+    ]
+    .map(|(name, schema, means)| of_query(name, schema, means))
 }
 
 fn subject() -> [Parameter; 2] {
@@ -168,7 +179,8 @@ fn responses(route: &Route) -> Vec<(&'static str, RefOr<Response>)> {
         }
         Of::EnterBatch => one("200", "The outcome of each entry", "DoNotCallOutcome"),
         Of::Remove => ("204", RefOr::T(ResponseBuilder::new().description("Taken back").build())),
-        Of::Cluster | Of::History | Of::Switchover | Of::Pause | Of::Resume | Of::Backups | Of::Audit => {
+        Of::Audit => one("200", "A page of the audit, oldest rows first", "AuditPage"),
+        Of::Cluster | Of::History | Of::Switchover | Of::Pause | Of::Resume | Of::Backups => {
             one("200", "The answer of the node", "Acknowledgement")
         }
         _ => one("200", "Done", "Acknowledgement"),
@@ -231,6 +243,8 @@ fn schemas() -> Vec<(&'static str, Schema)> {
         ("DoNotCallPage", page("DoNotCallEntry")),
         ("DoNotCallBatch", batch().into()),
         ("DoNotCallOutcome", open([("entered", integer()), ("stood", integer())])),
+        ("AuditEntry", open([("at_us", integer()), ("number", integer()), ("what", string()), ("outcome", string())])),
+        ("AuditPage", page("AuditEntry")),
         ("SwitchoverOrder", ObjectBuilder::new().property("to", string()).into()),
         ("Acknowledgement", open([])),
         ("Problem", problem().into()),

@@ -4,8 +4,8 @@
 use http::StatusCode;
 use ocs_proto::{
     control::{
-        BackupSchedule, DoNotCallEntry, GroupInfo, HistoryReply, ListInfo, PauseReply, PeerLag, StatusReply,
-        SwitchoverReply,
+        AuditEntry, BackupSchedule, DoNotCallEntry, GroupInfo, HistoryReply, ListInfo, PauseReply, PeerLag,
+        StatusReply, SwitchoverReply,
     },
     link::ApiBackups,
     outbound::DeclaredCampaign,
@@ -41,6 +41,7 @@ pub(super) fn list(list: ListInfo) -> Json {
         "unknown_keys": if list.refuses_unknown_keys { "refuse" } else { "ignore" },
         "zone_by_phone": list.zone_by_phone,
         "callbacks_any_time": list.callbacks_any_time,
+        "record_history": list.keeps_history,
         "send_attributes": sent,
         "fields": list.fields.into_iter().map(field).collect::<Vec<_>>(),
         "records": list.records,
@@ -111,6 +112,7 @@ pub(super) fn cluster(status: StatusReply) -> Json {
             "connected": peer.connected,
             "witness": peer.witness,
             "voter": peer.voter,
+            "drained": peer.drained,
             "lag_entries": peer.lag_entries,
             "last_heard_ms": peer.last_heard_ms,
         })
@@ -217,5 +219,22 @@ pub(super) fn backups(backups: ApiBackups) -> Json {
             "took_ms": made.took_ms,
         })),
         "last_failure": last_failure.map(|missed| json!({ "at_us": missed.at_us, "reason": missed.reason })),
+    })
+}
+
+/// A row of the audit; texts that a row lacks are null, as `ocsctl audit -o json` writes them.
+pub(super) fn audit_entry(entry: AuditEntry) -> Json {
+    let text = |text: String| Some(text).filter(|text| !text.is_empty());
+    json!({
+        "at_us": entry.at_us,
+        "number": entry.number,
+        "principal": text(entry.principal),
+        "address": text(entry.address),
+        "what": entry.what,
+        "about": text(entry.about),
+        "details": text(entry.details),
+        "outcome": entry.outcome,
+        "node": text(entry.node),
+        "acted_us": entry.acted_us,
     })
 }

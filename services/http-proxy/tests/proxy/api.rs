@@ -9,7 +9,7 @@ use http_proxy::{
     to_http::{Answer, Content},
 };
 use ocs_proto::{
-    control::{PauseReply, ShowGroupsReply, ShowListReply, SwitchoverReply},
+    control::{AuditEntries, AuditEntry, PauseReply, ShowGroupsReply, ShowListReply, SwitchoverReply},
     link::{ApiAnswer, ApiOrder, Configure, api_answer::Told, api_call::Asked, api_order::Order},
     outbound::records_query::By,
 };
@@ -83,7 +83,11 @@ fn every_operation_of_the_table_is_translated() {
         assert_eq!(refused.0, RefusalCode::Method, "PUT {path}");
         let options = translated("OPTIONS", &path, &[], "").unwrap_err();
         assert!(options.1.contains(route.method) && options.1.contains("OPTIONS"), "{path}: {options:?}");
-        assert_eq!(code(route.method, &format!("{path}{}nonsense=1", if query.is_empty() { "?" } else { "?phone=1&" }), body), RefusalCode::BadValue, "{path}");
+        assert_eq!(
+            code(route.method, &format!("{path}{}nonsense=1", if query.is_empty() { "?" } else { "?phone=1&" }), body),
+            RefusalCode::BadValue,
+            "{path}"
+        );
     }
 }
 
@@ -281,6 +285,22 @@ fn a_batch_tells_the_outcome_of_its_entries() {
     assert!(answer.replayed);
     let wanted = serde_json::json!({"entered": 3, "stood": 1, "rejected": [{"entry": 2, "reason": "no number"}]});
     assert_eq!(json(&answer), wanted);
+}
+
+#[test]
+fn the_audit_is_asked_for_by_time_principal_and_name_and_comes_in_pages() {
+    let page = call("GET", "/audit?since_us=7&principal=crm&what=CreateToken&limit=2&cursor=AQ", "");
+    assert_eq!((page.limit, page.cursor.as_slice()), (2, &[1][..]));
+    let Some(Asked::Order(ApiOrder { order: Some(Order::Audit(asked)) })) = &page.asked else { panic!("{page:?}") };
+    assert_eq!((asked.since_us, asked.until_us), (Some(7), None));
+    assert_eq!((asked.principal.as_deref(), asked.what.as_deref()), (Some("crm"), Some("CreateToken")));
+    assert_eq!(code("GET", "/audit?until_us=soon", ""), RefusalCode::BadValue);
+    let row = AuditEntry { number: 3, what: "CreateToken".into(), outcome: "done".into(), ..AuditEntry::default() };
+    let body = json(&answered(&page, Told::Audit(AuditEntries { entries: vec![row], confirmed: true }), &[1]));
+    let shown = &body["items"][0];
+    assert_eq!((shown["number"].as_u64(), shown["outcome"].as_str()), (Some(3), Some("done")));
+    assert!(shown["principal"].is_null() && shown["acted_us"].is_null(), "{shown}");
+    assert_eq!(body["next"], cursor_text(&[1]));
 }
 
 // === on the port ===

@@ -8,8 +8,8 @@ use ocs_proto::control::{
 use outbound::{Refusal, RefusalCode};
 use tokio::time::Instant;
 
-use super::{ControlApi, HISTORY_DEADLINE, data, pause, status, switchover};
-use crate::rest::NodeOrders;
+use super::{ControlApi, HISTORY_DEADLINE, audited, data, pause, status, switchover};
+use crate::{audit::Who, rest::NodeOrders};
 
 #[tonic::async_trait]
 impl NodeOrders for ControlApi {
@@ -23,12 +23,18 @@ impl NodeOrders for ControlApi {
         data::history(door, Instant::now() + HISTORY_DEADLINE).await.map_err(refusal)
     }
 
-    async fn switchover(&self, asked: SwitchoverRequest, by: &str) -> SwitchoverReply {
-        switchover::switchover(&self.sources.role, asked, by).await
+    async fn switchover(&self, asked: SwitchoverRequest, by: &str, who: Who) -> SwitchoverReply {
+        let dry_run = asked.dry_run;
+        let reply = switchover::switchover(&self.sources.role, asked, by).await;
+        self.note(who, audited::switchover(dry_run, &reply)).await;
+        reply
     }
 
-    async fn pause(&self, asked: PauseRequest) -> PauseReply {
-        pause::set_paused(&self.sources.role, asked, self.deadline).await
+    async fn pause(&self, asked: PauseRequest, who: Who) -> PauseReply {
+        let paused = asked.paused;
+        let reply = pause::set_paused(&self.sources.role, asked, self.deadline).await;
+        self.note(who, audited::pause(paused, &reply)).await;
+        reply
     }
 
     async fn backups(&self) -> Option<BackupSchedule> {

@@ -7,7 +7,7 @@ use ocs_proto::{
     outbound::DoNotCallBatch,
 };
 use outbound::{
-    AccessScope, Answer, ApplyDeclaration, Body, Query, Refusal, RefusalCode, Reply, ReplyBody,
+    AccessScope, Answer, ApplyDeclaration, Body, Origin, Query, Refusal, RefusalCode, Reply, ReplyBody,
     declaration::Declaration,
     token_hash,
     wire::{entries_from_wire, remove_from_wire},
@@ -51,7 +51,8 @@ impl Rest {
 
     async fn command(&self, calling: &Calling, client: &AdmittedCall, body: Body) -> Result<Reply, Reply> {
         self.check_version(body.rules_min())?;
-        Ok(self.door.answer_operator(&client.principal, body, calling.deadline).await)
+        let update = calling.update(body).by(&client.principal);
+        Ok(self.door.answer_update(update, Origin::Control, calling.deadline).await)
     }
 
     /// Applies one thing as `ocsctl apply` would, against the present revision; another declaration in between has the thing read

@@ -2,9 +2,12 @@
 //!
 //! Each answer comes from one snapshot, read on a thread beside the runtime. Long questions take turns.
 
-use ocs_proto::link::{ApiName, ApiSubject, api_call::Asked};
+use ocs_proto::{
+    control::AuditRequest,
+    link::{ApiName, ApiSubject, api_call::Asked},
+};
 use outbound::{
-    AccessScope, Answer, Query, RecordName, Refusal, RefusalCode, Reply, Resource,
+    AccessScope, Answer, AuditFilter, Cursor, Query, RecordName, Refusal, RefusalCode, Reply, Resource,
     wire::records::{name_from_wire, query_from_wire},
 };
 use tokio::time::timeout_at;
@@ -39,6 +42,15 @@ impl Rest {
         let _turn = if is_long { Some(self.turn(calling).await?) } else { None };
         let answer = self.ask(query).await?;
         told::told(answer, &bounds, self.door.engine().state().as_ref())
+    }
+
+    /// A page of the audit. The page looks at a bounded number of rows: with a filter it may be short, or empty, and not the last.
+    pub(super) async fn audit(&self, calling: &Calling, asked: AuditRequest) -> Answered {
+        let AuditRequest { since_us, until_us, principal, what, rows_max: _ } = asked;
+        let filter = AuditFilter { since_us, until_us, principal, what };
+        let after = Some(calling.cursor.clone()).filter(|cursor| !cursor.is_empty()).map(Cursor);
+        let _turn = self.turn(calling).await?;
+        told::audit(self.ask(Query::Audit { filter, rows_max: calling.limit.into(), after }).await?)
     }
 
     /// A turn among the long questions.

@@ -1,6 +1,6 @@
 //! Answers about the state as messages of the link, within the bounds of the client: its tenant, its lists, its page.
 
-use ocs_proto::{link::api_answer::Told, outbound::Declaration};
+use ocs_proto::{control::AuditEntries, link::api_answer::Told, outbound::Declaration};
 use outbound::{
     Answer, DoNotCallEntry, GroupInfo, ListInfo, Refusal, RefusalCode, Reply, declaration::DEFAULT_TENANT,
     wire::records_to_wire,
@@ -38,6 +38,14 @@ pub(super) fn told(answer: Answer, bounds: &Bounds, state: &dyn StateReader) -> 
         }
         _ => Err(unfit()),
     }
+}
+
+/// A page of the audit, of a state that a quorum confirmed, and the place behind the page.
+pub(super) fn audit(answer: Answer) -> Result<(Told, Vec<u8>), Reply> {
+    let Answer::Audit(mut page) = answer else { return Err(unfit()) };
+    let next = page.next.take().map(|cursor| cursor.0).unwrap_or_default();
+    let entries = to_wire::audit(Answer::Audit(page)).ok_or_else(unfit)?;
+    Ok((Told::Audit(AuditEntries { confirmed: true, ..entries }), next))
 }
 
 fn unfit() -> Reply {
