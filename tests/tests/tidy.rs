@@ -27,7 +27,8 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("chassis", &[]),
     ("entrance", &["chassis"]),
     ("data-dir", &["consensus", "chassis"]),
-    ("http-proxy", &["ocs-proto", "outbound", "chassis"]),
+    ("declarations", &["outbound", "chassis"]),
+    ("http-proxy", &["ocs-proto", "outbound", "chassis", "declarations"]),
     ("dispatch", &["ocs-proto", "outbound", "chassis"]),
     ("pair", &["ocs-proto", "outbound", "records", "store", "consensus", "dispatch", "chassis"]),
     ("peers", &["ocs-proto", "outbound", "consensus", "pair", "chassis", "entrance", "data-dir"]),
@@ -51,7 +52,6 @@ const EDGES: [(&str, &[&str]); 18] = [
             "http-proxy",
         ],
     ),
-    ("declarations", &["outbound", "chassis"]),
     ("list-files", &["ocs-proto", "chassis"]),
     ("ocsctl", &["ocs-proto", "outbound", "chassis", "store", "declarations", "list-files"]),
 ];

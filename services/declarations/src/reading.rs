@@ -28,14 +28,19 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// One line for a person: `FILE:LINE: place: sentence`. A line end in a name begins no line of its own.
+    /// One line for a person: `FILE:LINE: place: sentence`.
     pub fn in_file(&self, file: &str) -> String {
-        let place = if self.path.is_empty() { String::new() } else { format!("{}: ", excerpt(&self.path)) };
-        let (place, message) = (visible(&place), visible(&self.message));
+        let sentence = self.sentence();
         match self.line {
-            Some(line) => format!("{file}:{line}: {place}{message}"),
-            None => format!("{file}: {place}{message}"),
+            Some(line) => format!("{file}:{line}: {sentence}"),
+            None => format!("{file}: {sentence}"),
         }
+    }
+
+    /// The place and the sentence. A line end in a name begins no line of its own.
+    pub fn sentence(&self) -> String {
+        let place = if self.path.is_empty() { String::new() } else { format!("{}: ", excerpt(&self.path)) };
+        format!("{}{}", visible(&place), visible(&self.message))
     }
 }
 
@@ -67,48 +72,52 @@ impl Places {
 /// The faults and places of a text so far.
 #[derive(Debug)]
 pub(super) struct Reading {
-    /// The offset at which each line begins.
-    lines: Vec<usize>,
+    /// The offset at which each line begins; none: the text was an object, which has no lines, and of its faults the first counts.
+    lines: Option<Vec<usize>>,
     faults: Vec<Fault>,
     places: Places,
     /// The line of each thing, by the place of its kind and its name.
-    things: BTreeMap<(String, String), usize>,
+    things: BTreeMap<(String, String), Option<usize>>,
 }
 
 impl Reading {
     pub(super) fn new(text: &str) -> Self {
         let behind = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self {
-            lines: std::iter::once(0).chain(behind).collect(),
-            faults: Vec::new(),
-            places: Places::default(),
-            things: BTreeMap::new(),
-        }
+        Self { lines: Some(std::iter::once(0).chain(behind).collect()), ..Self::of_object() }
     }
 
-    /// The number of the line at an offset, from 1.
-    fn line(&self, at: usize) -> usize {
-        self.lines.partition_point(|start| *start <= at)
+    /// For the text of an object.
+    pub(super) fn of_object() -> Self {
+        Self { lines: None, faults: Vec::new(), places: Places::default(), things: BTreeMap::new() }
+    }
+
+    /// The number of the line at an offset, from 1; none: an object.
+    fn line(&self, at: usize) -> Option<usize> {
+        self.lines.as_ref().map(|lines| lines.partition_point(|start| *start <= at))
     }
 
     /// Notes a fault at an offset.
     pub(super) fn fault(&mut self, at: usize, path: &str, message: impl Into<String>) {
-        let fault = Fault { line: Some(self.line(at)), path: path.to_owned(), message: message.into() };
-        self.faults.push(fault);
+        if self.lines.is_some() || self.faults.is_empty() {
+            self.faults.push(Fault { line: self.line(at), path: path.to_owned(), message: message.into() });
+        }
     }
 
     /// Notes the line of a place; the first line stays.
     fn note(&mut self, path: &str, at: usize) {
-        let line = self.line(at);
-        self.places.0.entry(path.to_owned()).or_insert(line);
+        if let Some(line) = self.line(at) {
+            self.places.0.entry(path.to_owned()).or_insert(line);
+        }
     }
 
     /// Notes a thing of a kind; a second thing of the same name is a fault.
     fn note_thing(&mut self, kind: &str, name: &str, at: usize) {
         let (line, path) = (self.line(at), format!("{kind}.{name}"));
         self.note(&path, at);
-        if let Some(first) = self.things.insert((kind.to_owned(), name.to_owned()), line) {
-            self.fault(at, &path, format!("is there twice: the first stands in line {first}"));
+        match self.things.insert((kind.to_owned(), name.to_owned()), line) {
+            None => {}
+            Some(None) => self.fault(at, &path, "is there twice"),
+            Some(Some(first)) => self.fault(at, &path, format!("is there twice: the first stands in line {first}")),
         }
     }
 

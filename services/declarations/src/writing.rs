@@ -101,7 +101,7 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
 }
 
 /// A text in quotes; letters that would act on a terminal are escapes.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for letter in text.chars() {
         match letter {
@@ -117,7 +117,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A key, in quotes where the letters need them.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { quoted(name) }
 }

@@ -298,12 +298,12 @@ impl Parts<'_, '_> {
         use Operation as Of;
         let object = object::of(self.incoming)?;
         let name = self.segments.get(1).map(String::as_str);
-        let mut declaration = Declaration::default();
-        match self.route.operation {
-            Of::MakeList | Of::ChangeList => declaration.lists = vec![declared::list(&object, name)?],
-            Of::MakeCampaign | Of::ChangeCampaign => declaration.campaigns = vec![declared::campaign(&object, name)?],
-            _ => declaration.campaign_groups = vec![declared::group(&object)?],
-        }
+        let kind = match self.route.operation {
+            Of::MakeList | Of::ChangeList => declared::LIST,
+            Of::MakeCampaign | Of::ChangeCampaign => declared::CAMPAIGN,
+            _ => declared::GROUP,
+        };
+        let declaration = declared::thing(&kind, object, name)?;
         Ok(Asked::Declare(ApiDeclare { declaration: Some(declaration), makes: name.is_none() }))
     }
 
