@@ -251,9 +251,9 @@ impl Metrics {
         }
     }
 
-    /// This node has an HTTP Proxy, whose counts begin at 0.
-    pub(crate) fn count_http(&self) {
-        self.requests.begin();
+    /// This node has an HTTP Proxy, whose counts begin at 0. `api`: the REST interface is served.
+    pub(crate) fn count_http(&self, api: bool) {
+        self.requests.begin(api);
         self.begins_at(HTTP, &http_proxy::REFUSED);
     }
 

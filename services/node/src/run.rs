@@ -387,7 +387,7 @@ async fn start(
     metrics.count_refusals("peer", peers.refusals());
     metrics.log_is_limited(config.log.bytes_max);
     if supervisor.is_some() {
-        metrics.count_http();
+        metrics.count_http(config.http_proxy.api);
     }
     ports.count_refusals(&metrics);
     let proxy_control = supervisor.as_ref().map(Supervisor::control);

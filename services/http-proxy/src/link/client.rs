@@ -170,23 +170,8 @@ impl Link {
         let (request, Credential { token, certificate }) = (request.encode_to_vec().into(), credential);
         let trace = trace_bytes(trace);
         let request = LinkRequest { id, deadline_ms, request, credential: token, certificate, address, trace };
-        let sent = self.queue.try_send(Outgoing::Request { request, waiter });
-        sent.map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Unanswered::Busy,
-            mpsc::error::TrySendError::Closed(_) => Unanswered::NotSent,
-        })?;
-        let mut waiting = Waiting { id, answer, shared: &self.shared, done: false };
-        let reply = tokio::select! {
-            reply = tokio::time::timeout_at(deadline + ANSWER_GRACE, &mut waiting.answer) => reply.ok().and_then(Result::ok),
-            () = self.shared.overtime.cancelled() => None,
-        };
-        match reply {
-            Some(reply) => {
-                waiting.done = true;
-                Ok(reply)
-            }
-            None => waiting.give_up(),
-        }
+        self.send(Outgoing::Request { request, waiter })?;
+        self.answered(id, answer, deadline).await
     }
 
     /// Hands a call of the REST interface over, as [`Link::call`] does a request. The link sets its id, its sender and its deadline.
@@ -204,18 +189,30 @@ impl Link {
             return Err(Unanswered::TooLarge);
         }
         let (waiter, answer) = oneshot::channel();
-        let sent = self.queue.try_send(Outgoing::Api { call, waiter });
-        sent.map_err(|error| match error {
+        self.send(Outgoing::Api { call, waiter })?;
+        self.answered(id, answer, deadline).await
+    }
+
+    fn send(&self, item: Outgoing) -> Result<(), Unanswered> {
+        self.queue.try_send(item).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unanswered::Busy,
             mpsc::error::TrySendError::Closed(_) => Unanswered::NotSent,
-        })?;
+        })
+    }
+
+    /// Waits for an answer until shortly after `deadline`, or until the time of the requests in flight is over.
+    async fn answered<T>(&self, id: u64, answer: oneshot::Receiver<T>, deadline: Instant) -> Result<T, Unanswered> {
         let mut waiting = Waiting { id, answer, shared: &self.shared, done: false };
-        match tokio::time::timeout_at(deadline + ANSWER_GRACE, &mut waiting.answer).await {
-            Ok(Ok(answer)) => {
+        let answer = tokio::select! {
+            answer = tokio::time::timeout_at(deadline + ANSWER_GRACE, &mut waiting.answer) => answer.ok().and_then(Result::ok),
+            () = self.shared.overtime.cancelled() => None,
+        };
+        match answer {
+            Some(answer) => {
                 waiting.done = true;
                 Ok(answer)
             }
-            Ok(Err(_)) | Err(_) => waiting.give_up(),
+            None => waiting.give_up(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use http_proxy::to_http::STATUS;
+use http_proxy::{from_api::ROUTES, to_http::STATUS};
 use ocs_proto::link::RequestCount;
 use outbound::Verb;
 use prometheus_client::{
@@ -21,6 +21,8 @@ use super::{Count, Sources, store};
 const UNNAMED: &str = "-";
 /// Statuses beside those of refusals: done, OPTIONS, and a body beyond the limit.
 const OTHER_STATUSES: [u16; 3] = [200, 204, 413];
+/// The same for calls of the REST interface, which make things, too.
+const OTHER_STATUSES_OF_REST: [u16; 4] = [200, 201, 204, 413];
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RequestLabels {
@@ -69,11 +71,20 @@ impl Requests {
     }
 
     /// Every request name and status begins at 0. Durations appear with the first of their kind: a page would carry thousands of
-    /// empty buckets.
-    pub(super) fn begin(&self) {
+    /// empty buckets. `api`: the REST interface is served.
+    pub(super) fn begin(&self, api: bool) {
+        // PATCH has the name of its operation
+        let of_requests = Verb::all().filter(|verb| *verb != Verb::PatchRecord).map(Verb::name);
+        self.begin_each(of_requests.chain([UNNAMED]), &OTHER_STATUSES);
+        if api {
+            self.begin_each(ROUTES.iter().map(|route| route.id), &OTHER_STATUSES_OF_REST);
+        }
+    }
+
+    fn begin_each(&self, names: impl Iterator<Item = &'static str>, others: &[u16]) {
         let statuses: BTreeSet<u16> =
-            STATUS.iter().map(|(_, status, ..)| status.as_u16()).chain(OTHER_STATUSES).collect();
-        for req in Verb::all().map(Verb::name).chain([UNNAMED]) {
+            STATUS.iter().map(|(_, status, ..)| status.as_u16()).chain(others.iter().copied()).collect();
+        for req in names {
             for status in &statuses {
                 drop(self.total.get_or_create(&RequestLabels { req: req.to_owned(), code: u32::from(*status) }));
             }

@@ -233,7 +233,7 @@ async fn refusals_are_by_port_and_reason() {
 #[tokio::test]
 async fn every_counter_with_labels_begins_at_0_for_each_known_value() {
     let stage = stage().await;
-    stage.metrics.count_http();
+    stage.metrics.count_http(true);
     for port in ["admin", "control", "peer"] {
         stage.metrics.count_refusals(port, Arc::new(Refusals::new(port)));
     }
@@ -241,6 +241,7 @@ async fn every_counter_with_labels_begins_at_0_for_each_known_value() {
         "ocs_requests_total{req=\"AddRecord\",code=\"200\"}",
         "ocs_requests_total{req=\"GetRecord\",code=\"504\"}",
         "ocs_requests_total{req=\"-\",code=\"413\"}",
+        "ocs_requests_total{req=\"makeList\",code=\"201\"}",
         "ocs_refused_total{port=\"http\",reason=\"head_time\"}",
         "ocs_refused_total{port=\"admin\",reason=\"pushed_out\"}",
         "ocs_refused_total{port=\"peer\",reason=\"not_http_2\"}",
@@ -328,7 +329,7 @@ async fn this_process_and_the_process_of_http_proxy_are_on_the_page() {
 #[tokio::test]
 async fn every_family_has_its_type_and_help_before_its_samples_in_both_formats() {
     let stage = stage().await;
-    stage.metrics.count_http();
+    stage.metrics.count_http(true);
     for format in [Format::Text, Format::OpenMetrics] {
         let (page, mut family) = (stage.metrics.scrape(&stage.sources, format), String::new());
         for line in page.lines() {

@@ -98,7 +98,7 @@ async fn full_page() -> String {
     let mut now = status(7, A);
     now.peers[0].matched = Some(4);
     stage.group.become_status(now);
-    stage.metrics.count_http();
+    stage.metrics.count_http(true);
     for port in ["admin", "control", "health", "peer"] {
         stage.metrics.count_refusals(port, Arc::new(Refusals::new(port)));
     }
