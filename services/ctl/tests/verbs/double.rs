@@ -19,7 +19,10 @@ use chassis::{
     tls::{ALPN_HTTP1, HttpsClients, HttpsFiles, LiveCertificate, Source},
 };
 use ocs_proto::{
-    control::{AuditEntry, AuditRequest, ControlGroupRequest, DeclarationFault, DoNotCallEntry, GetRecordReply, GroupInfo, UpgradeReply},
+    control::{
+        AuditEntry, AuditRequest, ControlGroupRequest, DeclarationFault, DoNotCallEntry, GetRecordReply, GroupInfo,
+        UpgradeReply,
+    },
     outbound::{CreateToken, Declaration, DoNotCallBatch, Imported, Refusal, Reply, Setting, reply::Body},
 };
 use tokio_rustls::TlsAcceptor;
