@@ -44,8 +44,20 @@ const REQUEST: &str = "request";
 
 impl Refusals {
     /// Every cause of [`Refusals::by_cause`] beside the faults of handshakes and of peers: the counts of these begin at 0.
-    pub const CAUSES: [&str; 11] =
-        ["body", "broken", "bytes", "flood", "full", "idle", "pushed out", REQUEST, "requests", "silent", "untaken"];
+    pub const CAUSES: [&str; 12] = [
+        "body",
+        "broken",
+        "bytes",
+        "flood",
+        "full",
+        "host",
+        "idle",
+        "pushed out",
+        REQUEST,
+        "requests",
+        "silent",
+        "untaken",
+    ];
 
     /// `port`: the name in the log, as in "admin".
     pub const fn new(port: &'static str) -> Self {

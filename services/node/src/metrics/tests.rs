@@ -244,6 +244,7 @@ async fn every_counter_with_labels_begins_at_0_for_each_known_value() {
         "ocs_requests_total{req=\"makeList\",code=\"201\"}",
         "ocs_refused_total{port=\"http\",reason=\"head_time\"}",
         "ocs_refused_total{port=\"admin\",reason=\"pushed_out\"}",
+        "ocs_refused_total{port=\"admin\",reason=\"host\"}",
         "ocs_refused_total{port=\"peer\",reason=\"not_http_2\"}",
         "ocs_tls_refused_total{port=\"http\",reason=\"slow\"}",
         "ocs_tls_refused_total{port=\"control\",reason=\"expired\"}",
