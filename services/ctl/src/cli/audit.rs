@@ -1,8 +1,9 @@
 //! The command line of `audit`: orders of operators and changes.
 
 use clap::Args;
+use list_files::moment;
 
-use super::{FormatArg, moment};
+use super::FormatArg;
 
 /// `audit`
 #[derive(Debug, Args)]
