@@ -69,11 +69,11 @@ pub struct Known {
 pub(crate) struct WantedCall<'a> {
     /// The call, for messages and logs.
     pub(crate) name: &'static str,
-    /// The scope that it needs.
+    /// The scope of its operation.
     pub(crate) scope: AccessScope,
-    /// The tenant that it names; empty: none.
+    /// The tenant in its query; empty: none.
     pub(crate) tenant: &'a str,
-    /// The lists that it reaches.
+    /// The lists in its reach.
     pub(crate) reach: CallReach,
 }
 

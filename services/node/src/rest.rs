@@ -59,7 +59,7 @@ pub(crate) trait NodeOrders: Send + Sync {
     /// Pauses automatic failover, or resumes it.
     async fn pause(&self, asked: PauseRequest, who: Who) -> PauseReply;
 
-    /// The backups that this node makes by itself; none: it makes none.
+    /// The backups that this node makes by itself; none: no schedule.
     async fn backups(&self) -> Option<BackupSchedule>;
 }
 

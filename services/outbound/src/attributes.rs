@@ -160,7 +160,7 @@ pub struct Sent {
     /// The body is a form without any key that its request uses ([`crate::Verb::uses`]): refused if the list has no such field
     /// either.
     pub unknown_form: bool,
-    /// Versions of the record's row of which one must be present (`If-Match`); empty: any version. Part of a request's content.
+    /// Versions of the record's row, any of which must be present (`If-Match`); empty: no condition. Part of a request's content.
     pub if_match: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 //! Cursors of pages of records: a place in the order of a page, bound to its cluster, its list and its filter.
 //!
 //! A cursor holds no state of a server, so that a page goes on at another node, after a failover, and after changes. The check tells a
-//! cut or a made-up cursor; it is no signature, since a cursor gives no right. Called by the engine.
+//! cut or a made-up cursor; the check is no signature, since a cursor gives no right. Called by the engine.
 
 use sha2::{Digest, Sha256};
 

@@ -1,5 +1,5 @@
-//! One declared thing as a JSON object, under the keys of the file of declarations (spec 11), which the crate `declarations` reads as
-//! it does for `ocsctl apply`. Never checks a reference or a range: the node does, against the state.
+//! The declaration of one thing as a JSON object, under the keys of the file of declarations (spec 11): the crate `declarations` reads
+//! both. Never checks a reference or a range: the node does, against the state.
 //!
 //! Called by the translation of POST and PATCH.
 

@@ -12,7 +12,7 @@ use crate::from_http::{VALUE_BYTES_MAX, shown};
 
 /// Parameters of a query, at most.
 const PARAMETERS_MAX: usize = 64;
-/// The parameter whose value is a number: a bare `+` in it is no space.
+/// The parameter whose value is a number: a bare `+` in that number is no space.
 const PHONE: &str = "phone";
 
 /// The parameters that no part of the translation has taken yet.
@@ -42,7 +42,7 @@ impl Parameters {
         Ok(Self(parameters))
     }
 
-    /// The value of a parameter; an empty one counts as absent.
+    /// The value of a parameter; an empty value counts as absent.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.swap_remove(at).1).filter(|value| !value.is_empty())

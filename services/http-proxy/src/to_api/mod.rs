@@ -140,7 +140,7 @@ fn outcomes(imported: &Imported) -> Json {
 
 // === JSON ===
 
-/// A record, or what acknowledges a request, with its ETag where the row's version is known.
+/// A record, or the acknowledgement of a request, with its ETag where the row's version is known.
 fn record(status: StatusCode, pairs: &[(String, Value)], base: &impl Fn() -> String) -> Answer {
     let (object, version) = object(pairs, base);
     let answer = json_answer(status, object);

@@ -16,7 +16,7 @@ use serde_json::{Map, Value as Json, json};
 use super::json_answer;
 use crate::to_http::Answer;
 
-/// A list as it is declared, with its counters.
+/// A list as declared, with its counters.
 pub(super) fn list(list: ListInfo) -> Json {
     let field = |field: ocs_proto::outbound::UserField| {
         json!({
@@ -53,7 +53,7 @@ pub(super) fn list(list: ListInfo) -> Json {
     })
 }
 
-/// A campaign as it is declared.
+/// A campaign as declared.
 pub(super) fn campaign(campaign: DeclaredCampaign) -> Json {
     let lists = campaign.lists.unwrap_or_default().lists.into_iter();
     let list =

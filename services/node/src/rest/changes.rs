@@ -18,7 +18,7 @@ use rand::Rng;
 use super::{Answered, Calling, Rest, done, unreadable};
 use crate::credentials::{AdmittedCall, CallReach, Judge, WantedCall};
 
-/// How often a declaration is applied again after another one came first.
+/// How often a declaration is applied again after another declaration came first.
 const ATTEMPTS_MAX: u32 = 5;
 /// The attribute of the refusal of a declaration that was read before another one.
 const REVISION: &str = "revision";

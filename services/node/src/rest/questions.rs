@@ -44,7 +44,7 @@ impl Rest {
         told::told(answer, &bounds, self.door.engine().state().as_ref())
     }
 
-    /// A page of the audit. The page looks at a bounded number of rows: with a filter it may be short, or empty, and not the last.
+    /// A page of the audit. A page looks at a bounded number of rows: with a filter a page may be short, or empty, and not the last.
     pub(super) async fn audit(&self, calling: &Calling, asked: AuditRequest) -> Answered {
         let AuditRequest { since_us, until_us, principal, what, rows_max: _ } = asked;
         let filter = AuditFilter { since_us, until_us, principal, what };
@@ -75,7 +75,7 @@ fn is_due_before(asked: &Asked) -> bool {
     matches!(asked, Asked::Records(query) if matches!(query.by, Some(By::DueBeforeS(_))))
 }
 
-/// The name of a question, and the lists that it reaches.
+/// The name of a question, and the lists in its reach.
 fn reach_of(asked: &Asked) -> (&'static str, CallReach) {
     let of_list = |list: &str| CallReach::Of(about(Resource::List(list.to_owned())));
     match asked {

@@ -1,6 +1,6 @@
 //! Records for clients, from one state: one record, and pages of a list's records (spec 13).
 //!
-//! A page goes in an order whose keys never change, so that its cursor stays good whatever changes between two pages: record_id; of a
+//! A page goes in an order whose keys never change, so that its cursor stays good over any change between two pages: record_id; of a
 //! phone or a customer the handle; of a chain the chain_n. Looks at a bounded number of records. Called by the reader.
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! PatchRecord: sets user-defined fields, window, zone and phone type of a Ready record (spec 13, PATCH). From rules version 7 on.
 //!
 //! The condition of `If-Match` is part of the decision: no change fits between the comparison and the write. Takes no part in the
-//! replay window: two clients that read the same version may ask for the same change, and the later one must hear of the earlier.
+//! replay window: two clients that read the same version may ask for the same change, and the later client must hear of the earlier.
 
 use outbound::{RULES_WITH_PATCH, Refusal, RefusalCode, Reply, Request, key, record_status};
 
@@ -61,7 +61,7 @@ fn check_version<V: View>(turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
     Err(Refusal::new(RefusalCode::Unavailable, message))
 }
 
-/// Refuses a request on another version of the row than those that it names.
+/// Refuses a request on another version of the row than those in its condition.
 fn check_condition(request: &Request, target: &Target) -> Result<(), Refusal> {
     let wanted = &request.attributes.sent.if_match;
     if wanted.is_empty() || wanted.iter().any(|version| version == ANY) {

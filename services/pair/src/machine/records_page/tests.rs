@@ -94,7 +94,7 @@ impl World {
         self.request(Verb::AddRecord, Resource::List(list.into()), &pairs);
     }
 
-    /// Any change that clients make; a refused one changes nothing.
+    /// Any change that clients make; a refused change changes nothing.
     fn change(&mut self) {
         let record = Resource::Record(Handle(1 + self.below(120)));
         match self.below(6) {
