@@ -3,12 +3,16 @@
 //! The overlay caches rows read from the engine, so that an entry fetches each row once. Never writes to the engine. Made by
 //! [`crate::decide_entry`]; the engine gets [`Changes`].
 
+mod runs;
+
 use std::{
     cell::{OnceCell, RefCell},
     cmp::Ordering,
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::Arc,
 };
+
+use runs::{Pages, Runs};
 
 use crate::{
     counters::{self, Counters, Written},
@@ -42,6 +46,8 @@ impl Slot {
 pub struct Overlay<'a, V: View> {
     base: &'a V,
     slots: RefCell<Slots>,
+    /// Runs of the base by prefix, cached for the commands of an entry that take rows from the front of the same windows.
+    runs: RefCell<Runs>,
     /// The row of the settings, cached: every command reads this row. None: not read yet.
     settings: OnceCell<Option<Arc<Settings>>>,
     /// The declaration, cached as `settings`.
@@ -114,7 +120,8 @@ impl Slots {
 impl<'a, V: View> Overlay<'a, V> {
     /// An overlay without changes over `base`.
     pub fn new(base: &'a V) -> Self {
-        Self { base, slots: RefCell::default(), settings: OnceCell::new(), declared: OnceCell::new(), counters: None }
+        let (slots, runs) = (RefCell::default(), RefCell::default());
+        Self { base, slots, runs, settings: OnceCell::new(), declared: OnceCell::new(), counters: None }
     }
 
     /// The same view without caching: for reads of unbounded number.
@@ -271,10 +278,10 @@ impl<V: View> View for Overlay<'_, V> {
             .filter(|(_, slot)| slot.new.is_some())
             .map(|(place, slot)| (place.1.as_slice(), slot))
             .peekable();
-        if ours.peek().is_none() {
+        if ours.peek().is_none() && !self.runs.borrow().has(bound) {
             return self.base.next(bound, limit);
         }
-        let mut theirs = Pages::new(self.base, bound.clone(), limit);
+        let mut theirs = Pages::new(self.base, bound, limit, self.runs.borrow_mut().take(bound));
         let mut rows = Vec::new();
         while rows.len() < limit as usize {
             let order = match (theirs.peek(), ours.peek()) {
@@ -284,7 +291,7 @@ impl<V: View> View for Overlay<'_, V> {
                 (Some(their_key), Some((our_key, _))) => their_key.cmp(our_key),
             };
             if order == Ordering::Less {
-                rows.extend(theirs.take());
+                rows.extend(theirs.take().cloned());
                 continue;
             }
             if order == Ordering::Equal {
@@ -293,6 +300,7 @@ impl<V: View> View for Overlay<'_, V> {
             let slot = ours.next().map(|(_, slot)| slot);
             rows.extend(slot.and_then(|slot| slot.current().map(|row| (slot.key.clone(), row.clone()))));
         }
+        self.runs.borrow_mut().keep(bound, theirs.into_run());
         rows
     }
 
@@ -338,58 +346,17 @@ impl<V: View> View for Uncached<'_, '_, V> {
     }
 }
 
-/// Rows of a page, at least, once changes have hidden rows of the page before: the commands of an entry hide the rows that they take
-/// from the front of a queue, and a page of a row each would search the engine for each of them.
-const HIDDEN_PAGE: u32 = 64;
-
-/// The rows of the base from a bound on, read in pages because changes may hide some rows.
-struct Pages<'a, V: View> {
-    base: &'a V,
-    bound: Bound,
-    /// Rows of the next page.
-    limit: u32,
-    page: VecDeque<(Encoded, Key, Row)>,
-    ended: bool,
-}
-
-impl<'a, V: View> Pages<'a, V> {
-    fn new(base: &'a V, bound: Bound, limit: u32) -> Self {
-        Self { base, bound, limit, page: VecDeque::new(), ended: false }
-    }
-
-    fn peek(&mut self) -> Option<&[u8]> {
-        if self.page.is_empty() && !self.ended {
-            self.fetch();
-        }
-        self.page.front().map(|(bytes, ..)| bytes.as_slice())
-    }
-
-    fn take(&mut self) -> Option<(Key, Row)> {
-        self.page.pop_front().map(|(_, key, row)| (key, row))
-    }
-
-    fn fetch(&mut self) {
-        let rows = self.base.next(&self.bound, self.limit);
-        self.ended = rows.len() < self.limit as usize;
-        self.limit = self.limit.max(HIDDEN_PAGE);
-        self.page = rows.into_iter().map(|(key, row)| (key.encode(), key, row)).collect();
-        if let Some((last, ..)) = self.page.back() {
-            self.bound.from = [last.as_slice(), &[0]].concat();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
-    use outbound::RequestId;
+    use outbound::{Handle, RequestId};
 
-    use super::*;
+    use super::{runs::HIDDEN_PAGE, *};
     use crate::{
         contract::{rows, view_contract},
         map::MapView,
-        tables::{NumberRow, RequestRow},
+        tables::{Class, EmptyRow, NumberRow, RequestRow, Window, WindowZone, window_prefix},
     };
 
     /// A base with a part of the suite's rows, some of them otherwise, and with other rows; the overlay makes the suite's rows.
@@ -498,6 +465,36 @@ mod tests {
             assert!(reads <= 2 + hidden / u64::from(HIDDEN_PAGE), "{reads} reads for {hidden} hidden rows");
             assert_eq!(ids(&overlay, 0, 3), [hidden + 1, hidden + 2, hidden + 3]);
         }
+    }
+
+    #[test]
+    fn records_that_an_entry_takes_from_the_front_of_a_window_are_read_once() {
+        let window = Window { from: 0, till: 86_400, zone: WindowZone::OfList };
+        let key = |at: u64| {
+            let (class, window) = (Class::General, window.clone());
+            Key::Dialable { list: 101, class, window, order: (0, at), handle: Handle(at) }
+        };
+        let all: Vec<Change> =
+            (1..=300).map(|at| Change { key: key(at), old: None, new: Some(Row::Dialable(EmptyRow {})) }).collect();
+        let mut map = MapView::default();
+        map.apply(&Changes(all));
+        let base = Counting { base: map, reads: Cell::new(0) };
+        let mut overlay = Overlay::new(&base);
+        let prefix = window_prefix(101, &Class::General, &window);
+        let bound = |from: Vec<u8>| Bound { table: Table::Dialable, from, prefix: prefix.clone() };
+        let mut taken = Vec::new();
+        for _ in 0..100 {
+            let first = overlay.next(&bound(prefix.clone()), 1).remove(0).0;
+            let second = overlay.next(&bound([&first.encode()[..], &[0]].concat()), 1).remove(0).0;
+            overlay.remove(first.clone());
+            overlay.remove(second.clone());
+            overlay.put(first.clone(), Row::Dialable(EmptyRow {}));
+            overlay.remove(first.clone());
+            taken.extend([first, second]);
+        }
+        assert_eq!(taken, (1..=200).map(key).collect::<Vec<_>>());
+        let reads = base.reads.get();
+        assert!(reads <= 4 + 200 / HIDDEN_PAGE, "{reads} reads for 200 taken rows");
     }
 
     #[test]
