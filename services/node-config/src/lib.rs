@@ -8,6 +8,7 @@ mod access;
 mod address;
 mod backup;
 mod check;
+mod custom_headers;
 mod otlp;
 mod proxy;
 mod reload;

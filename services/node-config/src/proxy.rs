@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, CertificateAccess};
 
+use crate::custom_headers;
+
 /// Clients take the URIs of records apart (spec 2).
 const NO_BASE: &str = "must be http:// or https:// and a host, with a port at most: URIs of records are this and /records/<handle>, \
                        without a path before it, a query, a fragment or a user";
@@ -313,6 +315,9 @@ impl ProxySettings {
         let unknown =
             format!("{:?} is no charset: use a name as in utf-8 or windows-1252, or leave it empty", self.encoding);
         check(!charset, "encoding", &unknown);
+        for problem in custom_headers::problems(&self.http_custom_headers) {
+            check(true, "http_custom_headers", &problem);
+        }
         let url = &self.advertised_url;
         check(!url.is_empty() && !is_base(url), "advertised_url", NO_BASE);
         problems.extend(auth::problems(self).into_iter().map(|(key, problem)| (key.to_owned(), problem)));

@@ -104,8 +104,10 @@ fn lacks_right(path: &str, caller: Option<&Caller>) -> Option<String> {
     if let Some(more) = REFUSED.line("operator") {
         tracing::warn!(order = change, principal, address, "refused: a change needs an operator's certificate{more}");
     }
+    let caller = caller.and_then(|caller| caller.principal.as_deref());
+    let caller = caller.map_or_else(|| "has none".to_owned(), |name| format!("has that of {name:?}"));
     Some(format!(
-        "{change} needs an operator's certificate, and this caller is {principal} (`ocsctl cert operator NAME` makes one)"
+        "{change} needs an operator's certificate, and this caller {caller} (`ocsctl cert operator NAME` makes one)"
     ))
 }
 
@@ -189,7 +191,10 @@ mod tests {
         };
         let node = caller(Some("a"), false);
         let why = lacks_right("/ocs.v1.Control/ForcePrimary", node.as_ref()).unwrap();
-        assert!(why.starts_with("ForcePrimary needs an operator's certificate, and this caller is a ("), "{why}");
+        assert!(
+            why.starts_with("ForcePrimary needs an operator's certificate, and this caller has that of \"a\" ("),
+            "{why}"
+        );
         for nobody in [None, caller(None, false)] {
             assert!(lacks_right("/ocs.v1.Control/Switchover", nobody.as_ref()).is_some());
             assert_eq!(lacks_right("/ocs.v1.Control/CreateBackup", nobody.as_ref()), None);

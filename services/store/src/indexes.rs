@@ -2,7 +2,7 @@
 //!
 //! Index rows are derived from rows of the state (`records::indexes_of`), and no digest covers them. In a store whose index rows
 //! have another form than this build's, the rebuild removes these rows and writes rows of this build's form, [`PIECE_ROWS`] rows
-//! a transaction. Each transaction holds the key of its last row, so a rebuild that a crash interrupts goes on behind the last
+//! a transaction. Where this build's form only adds tables, the rebuild writes the rows of these tables alone. Each transaction holds the key of its last row, so a rebuild that a crash interrupts goes on behind the last
 //! transaction. Never changes a row of the state; the index of contents stands in memory alone (`contents`). Called by `store` and
 //! `ingest` before the first view of the database.
 
@@ -16,7 +16,7 @@ use records::{Key, PhonesRow, RecordRow, Row, Table, indexed_forms, indexes_of, 
 use crate::{
     engine::{Engine, INDEXES_KEY},
     error::StoreError,
-    mark::{IndexMark, RebuildMark},
+    mark::{INDEX_FORM_FIRST, IndexMark, RebuildMark},
     rows::{self, ROWS_FROM, Space},
 };
 
@@ -24,6 +24,8 @@ use crate::{
 /// store; so does the release before that build, if an operator puts that release back. Releases before forms had numbers
 /// read the first form alone. Form 2 adds the indexes from [`Table::RecordByCustomer`] on to the rows of the first form.
 pub(crate) const INDEX_FORM: u32 = 2;
+/// The first table that form 2 adds.
+const FIRST_TABLE_OF_FORM_2: Table = Table::RecordByCustomer;
 /// Rows read in one transaction of a rebuild.
 const PIECE_ROWS: usize = 1000;
 /// Index rows of a record, as most records have them.
@@ -97,7 +99,14 @@ struct Rebuild<'a> {
 impl<'a> Rebuild<'a> {
     /// Goes on behind the last transaction of a rebuild for the same form, or begins.
     fn begin(engine: &'a Engine, form: u32, before: IndexMark) -> Result<Self, StoreError> {
-        let at = before.rebuild.filter(|_| before.form == form).unwrap_or_default();
+        let adds_tables = before.is_whole(INDEX_FORM_FIRST) && form == INDEX_FORM;
+        let at = match before.rebuild.filter(|_| before.form == form) {
+            Some(at) => at,
+            None if adds_tables => {
+                RebuildMark { removed: true, tables_from: FIRST_TABLE_OF_FORM_2.tag().into(), ..RebuildMark::default() }
+            }
+            None => RebuildMark::default(),
+        };
         let progress = IndexRebuild { form, ..IndexRebuild::default() };
         Ok(Self { engine, phones: PhoneIndex::of(engine)?, at, progress })
     }
@@ -118,8 +127,10 @@ impl<'a> Rebuild<'a> {
             }
         }
         self.at = match rows.last() {
-            Some((place, _)) if rows.len() == rows_max => RebuildMark { removed: false, last: place.to_vec() },
-            _ => RebuildMark { removed: true, last: Vec::new() },
+            Some((place, _)) if rows.len() == rows_max => {
+                RebuildMark { last: place.to_vec(), ..RebuildMark::default() }
+            }
+            _ => RebuildMark { removed: true, ..RebuildMark::default() },
         };
         self.commit(batch, Some(self.at.clone()))
     }
@@ -162,14 +173,22 @@ impl<'a> Rebuild<'a> {
         rows.collect::<fjall::Result<_>>().map_err(StoreError::engine("reading rows for the indexes"))
     }
 
-    /// The index rows of a row of the state.
+    fn is_written(&self, table: Table) -> bool {
+        u32::from(table.tag()) >= self.at.tables_from
+    }
+
+    /// The index rows to write for a row of the state. The form of a phone is looked up only for the index of phones.
     fn derived(&self, place: &[u8], value: &[u8]) -> Result<Vec<(Key, Row)>, StoreError> {
         let (key, row) = rows::pair(place, value)?;
         let phone = match (&key, &row) {
-            (Key::Record(handle), Row::Record(record)) => self.phones.form_of(*handle, record)?,
+            (Key::Record(handle), Row::Record(record)) if self.is_written(Table::RecordByPhone) => {
+                self.phones.form_of(*handle, record)?
+            }
             _ => String::new(),
         };
-        Ok(indexes_of(&key, &row, |_| phone.clone()))
+        let mut derived = indexes_of(&key, &row, |_| phone.clone());
+        derived.retain(|(key, _)| self.is_written(key.table()));
+        Ok(derived)
     }
 }
 

@@ -141,6 +141,10 @@ pub(crate) struct RebuildMark {
     /// The engine's key of the last row read: of the indexes during the removal, of the state afterwards. Empty: none yet.
     #[prost(bytes = "vec", tag = "2")]
     pub(crate) last: Vec<u8>,
+    /// The rebuild writes rows of tables with this tag and higher: lower tables have their rows. 0: of every table. A release that
+    /// does not know this field writes every table from `last` on.
+    #[prost(uint32, tag = "3")]
+    pub(crate) tables_from: u32,
 }
 
 impl IndexMark {

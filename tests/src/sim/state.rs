@@ -181,7 +181,7 @@ impl SimState {
         let records = self.map.table(Table::Record);
         let Some((key, old)) = records.get(row as usize % records.len().max(1)).cloned() else { return };
         let Row::Record(mut record) = old.clone() else { return };
-        Arc::make_mut(&mut record).agent_id.push('?');
+        Arc::make_mut(&mut record).email_subject.push('?');
         let changes = Changes(vec![Change { key, old: Some(old), new: Some(Row::Record(record)) }]);
         if applied {
             self.digest = self.digest.wrapping_add(digest_of_changes(CLUSTER_KEY, &changes));

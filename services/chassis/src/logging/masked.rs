@@ -1,4 +1,5 @@
-//! Numbers of persons in lines of the log: a phone or a customer's number is shown by its last two digits.
+//! Numbers of persons and secrets in lines of the log: a phone or a customer's number is shown by its last two digits, and of a text
+//! that may be an API token nothing.
 //!
 //! Never decides whether a text is a phone: any long run of digits is masked, since a line of the log needs none. An address of the
 //! network with its port is no such run: a fault of a connection is of no use without it. Called where a text from a client may reach a
@@ -15,6 +16,8 @@ use std::{
 const DIGITS_MIN: usize = 7;
 /// Longest address within brackets, bytes, with the name of an interface.
 const ADDRESS_BYTES_MAX: usize = 64;
+/// Hexadecimal digits in a row from which on a text may be an API token, or a piece of one: a token has 64.
+const HEX_DIGITS_MIN: usize = 40;
 /// Digits at the end of a run that stay, so that two lines about one number can be recognised.
 const DIGITS_SHOWN: usize = 2;
 
@@ -28,8 +31,31 @@ impl fmt::Display for Masked<'_> {
     }
 }
 
-/// The text with every long run of digits masked; blanks, hyphens, dots, slashes and brackets within a run belong to the run.
+/// The text with every long run of digits masked; blanks, hyphens, dots, slashes, brackets and marks of other scripts within a run
+/// belong to the run, since a phone may be written with them. Of a long run of hexadecimal digits nothing is shown.
 pub fn masked(text: &str) -> Cow<'_, str> {
+    match without_secrets(text) {
+        Cow::Borrowed(text) => without_phones(text),
+        Cow::Owned(text) => Cow::Owned(without_phones(&text).into_owned()),
+    }
+}
+
+fn without_secrets(text: &str) -> Cow<'_, str> {
+    let (mut shown, mut from) = (String::new(), 0);
+    for run in text.split(|letter: char| !letter.is_ascii_hexdigit()).filter(|run| run.len() >= HEX_DIGITS_MIN) {
+        let begin = run.as_ptr() as usize - text.as_ptr() as usize;
+        shown.push_str(&text[from..begin]);
+        shown.push_str("***");
+        from = begin + run.len();
+    }
+    if from == 0 {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(&text[from..]);
+    Cow::Owned(shown)
+}
+
+fn without_phones(text: &str) -> Cow<'_, str> {
     let runs = runs(text);
     if runs.is_empty() {
         return Cow::Borrowed(text);
@@ -119,7 +145,7 @@ fn is_digit(letter: char) -> bool {
 }
 
 fn is_between(letter: char) -> bool {
-    matches!(letter, ' ' | '-' | '.' | '/' | '(' | ')' | '\u{a0}')
+    matches!(letter, ' ' | '-' | '.' | '/' | '(' | ')' | '[' | ']') || (!letter.is_ascii() && !letter.is_alphanumeric())
 }
 
 #[cfg(test)]
@@ -133,6 +159,12 @@ mod tests {
             ("call +49 (30) 12-34.56 now", "call +** (**) **-**.56 now"),
             ("phone=\"0049/30/123456\"", "phone=\"****/**/****56\""),
             ("customer 1234567 and 7654321", "customer *****67 and *****21"),
+            ("49\u{b7}30\u{b7}1234\u{b7}5678", "**\u{b7}**\u{b7}****\u{b7}**78"),
+            (
+                "49\u{2044}30\u{200b}12\u{2212}34\u{ad}56\u{2028}78",
+                "**\u{2044}**\u{200b}**\u{2212}**\u{ad}**\u{2028}78",
+            ),
+            ("49[30]12345678", "**[**]******78"),
             ("\u{ff10}\u{ff11}\u{ff12}\u{ff13}\u{ff14}\u{ff15}\u{ff16}", "*****\u{ff15}\u{ff16}"),
         ] {
             assert_eq!(masked(text), shown, "{text}");
@@ -164,6 +196,22 @@ mod tests {
         ] {
             assert_eq!(masked(text), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_of_a_token_is_shown_with_or_without_what_stands_around_it() {
+        let digits = "745ea7cf4b1f1d9840a1e79eeb0afcb47bdeae5ade1f02ef94a61ff490c16a22";
+        let cut = &digits[..HEX_DIGITS_MIN];
+        for (text, shown) in [
+            (digits.to_owned(), "***"),
+            (format!("key=\"ocs_{digits}\""), "key=\"ocs_***\""),
+            (format!("Bearer ocs_{cut} and {cut}"), "Bearer ocs_*** and ***"),
+            (digits.to_uppercase(), "***"),
+        ] {
+            assert_eq!(masked(&text), shown);
+        }
+        let id = "a9bc26cfe35a883fe0b1c2d3e4f5a6b7";
+        assert!(masked(id).starts_with("a9bc"), "an id of 32 digits is no token: {}", masked(id));
     }
 
     #[test]

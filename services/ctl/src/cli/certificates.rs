@@ -89,6 +89,9 @@ pub(crate) struct CertsArgs {
     /// How long the nodes' certificates are valid: up to 3650 days
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(..=3650))]
     pub(crate) days: u32,
+    /// Not taken: `cert node` makes certificates with names and addresses
+    #[arg(long, value_name = "NODE=NAME,...", hide = true)]
+    pub(crate) host: Vec<String>,
 }
 
 /// `tls …`

@@ -179,7 +179,7 @@ fn all_but(facts: &Facts<'_>, needed: &[(&str, String)]) -> String {
 /// At least one voter acknowledges nothing.
 fn degraded(facts: &Facts<'_>, silent: &[(&str, &str)]) -> String {
     let why: Vec<String> = silent.iter().map(|(node, why)| format!("{node} {why}")).collect();
-    let (why, left) = (why.join("; "), facts.acknowledging());
+    let (why, left) = (no_clients(facts, why.join("; ")), facts.acknowledging());
     let quorum = facts.peers.len().div_ceil(2) + 1;
     if left.len() < quorum {
         format!("Degraded: {why}. Updates wait until one of them acknowledges again; what was acknowledged is not lost")
@@ -190,6 +190,21 @@ fn degraded(facts: &Facts<'_>, silent: &[(&str, &str)]) -> String {
             "Degraded: {why}. If {} fails too, updates stop; no acknowledged update is lost unless both disks are",
             or(&left)
         )
+    }
+}
+
+/// The reason with its effect on clients, where every data node that is up is drained.
+fn no_clients(facts: &Facts<'_>, why: String) -> String {
+    let (drained, silent) = (facts.drained(), facts.silent());
+    let serves = |node: &&str| silent.iter().all(|(other, _)| other != node);
+    match drained.first() {
+        Some(first) if !facts.taking_clients().iter().any(serves) => {
+            format!(
+                "{why}; {} drained, so no node takes clients before `ocsctl drain {first} --undo`",
+                and_are(&drained)
+            )
+        }
+        _ => why,
     }
 }
 

@@ -169,8 +169,30 @@ fn a_store_of_an_earlier_release_gets_the_later_indexes_when_it_is_opened() {
     };
     let mut told = Vec::new();
     drop(Store::open_telling(dir.path(), CONFIG, &mut |progress| told.push(progress)).unwrap());
-    assert_eq!(told[told.len() - 1].written, right.len() as u64);
+    let done = told[told.len() - 1];
+    assert_eq!((done.removed, done.written), (0, RECORDS), "the first form's rows stay as they are");
     let engine = engine(dir.path());
+    assert_eq!(bytes(&engine, Space::Index), right);
+    assert!(engine.index_mark(None).unwrap().is_whole(INDEX_FORM));
+}
+
+#[test]
+fn added_indexes_go_on_behind_the_last_transaction_and_leave_the_others_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    made(dir.path(), state_rows(), first_form);
+    let engine = engine(dir.path());
+    let right = bytes(&engine, Space::Index);
+    as_first_form(&engine);
+    for transactions in [1, 3, 5] {
+        let before = engine.index_mark(None).unwrap();
+        let mut rebuild = Rebuild::begin(&engine, INDEX_FORM, before).unwrap();
+        for _ in 0..transactions {
+            assert!(rebuild.step(PIECE).unwrap());
+        }
+        assert_eq!((rebuild.progress.removed, rebuild.progress.read), (0, (transactions * PIECE) as u64));
+    }
+    let done = rebuilt(&engine, INDEX_FORM).unwrap();
+    assert!(done.written < RECORDS, "{} rows are written a second time", done.written);
     assert_eq!(bytes(&engine, Space::Index), right);
     assert!(engine.index_mark(None).unwrap().is_whole(INDEX_FORM));
 }
@@ -317,7 +339,10 @@ fn while_phones_are_rewritten_each_record_keeps_its_form_in_the_index() {
 fn a_received_state_with_another_form_of_its_indexes_is_rebuilt() {
     let dir = tempfile::tempdir().unwrap();
     let (sender, receiver) = (dir.path().join("sender"), dir.path().join("receiver"));
-    let digest = made(&sender, state_rows(), first_form);
+    let settings = Settings::first(RULES_WITH_CAMPAIGNS, "0.1.0", &[]).unwrap();
+    let phones = PhonesRow { done: true, ..PhonesRow::default() };
+    let of_campaigns = vec![(Key::Settings, Row::Settings(Arc::new(settings))), (Key::Phones, Row::Phones(phones))];
+    let digest = made(&sender, [state_rows(), of_campaigns].concat(), |_, given| canonical_phone(given));
     let engine_of_sender = Arc::new(engine(&sender));
     let right = bytes(&engine_of_sender, Space::Index);
     rebuilt(&engine_of_sender, INDEX_FORM + 1).unwrap();

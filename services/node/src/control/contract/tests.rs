@@ -119,6 +119,10 @@ fn a_drained_node_counts_as_no_node_for_clients() {
     let none = survives(&Facts { own_drained: true, ..facts });
     let said = "Degraded: a and b are drained, so no node takes clients before `ocsctl drain a --undo`";
     assert_eq!(none, said);
+    let down = [PeerLag { connected: false, ..peer("b", true) }, peer("w", true)];
+    let alone = survives(&Facts { own_drained: true, peers: &down, ..facts });
+    let said = "Degraded: b is down; a is drained, so no node takes clients before `ocsctl drain a --undo`. If";
+    assert!(alone.starts_with(said), "{alone}");
     let three = [drained("b"), peer("c", true)];
     assert_eq!(survives(&Facts { peers: &three, ..facts }), "the loss of any one node", "two others take clients");
     let of_two = [drained("b"), drained("c")];
