@@ -25,10 +25,12 @@ const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// Two heaps for all threads, and freed memory goes back after a second, as in a node.
-#[allow(unsafe_code)] // the allocator reads its settings from a symbol
+/// Two heaps for all threads, as in a node; freed memory goes back after a second by a thread of the allocator's own, since nothing is
+/// allocated after a flood that would give the memory back on its way.
+#[allow(unsafe_code)]
+// SAFETY: the allocator reads the text behind this name once, up to its zero, before the first allocation.
 #[unsafe(export_name = "_rjem_malloc_conf")]
-pub static ALLOCATOR_SETTINGS: &[u8] = b"narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
+pub static ALLOCATOR_SETTINGS: &[u8] = b"narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
 
 /// Exit codes: 0 asked to end, 1 could not serve or lost the node, 2 not started by `ocsd`.
 fn main() -> ExitCode {
