@@ -507,7 +507,7 @@ fn assign_duties(config: &Config, role: &RoleService, api: &Arc<Door>, directory
     duties.assign(Rules { role: role.clone(), api: api.clone(), file: config.rules.clone() });
     duties.assign(Phones(api.clone()));
     duties.assign(Deletions(api.clone()));
-    duties.assign(BringingUp::new(role.clone(), api.clone()));
+    duties.assign(BringingUp::new(api.clone()));
     duties.assign(WhatIsDue::new(api.clone()));
     if config.cluster.upgrade == UPGRADE_AUTO {
         duties.assign(Formats::new(role.clone()));

@@ -9,7 +9,6 @@ use pair::Door;
 use tokio::time::Instant;
 
 use super::{Duty, decide};
-use crate::role::RoleService;
 
 /// Interval of the check whether records are to be brought up.
 const LOOK: Duration = Duration::from_millis(200);
@@ -19,21 +18,17 @@ const PAUSE: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// A pause is so many times as long as the command before, while clients' updates go on: they keep most of the time.
 const PAUSES: u32 = 3;
-/// Commands between two looks whether clients' updates go on.
-const COMMANDS: u64 = 50;
 /// Time between two lines of the log.
 const TELL: Duration = Duration::from_secs(10);
 
 /// Proposes commands until the state says that nothing is left, and again when a declaration leaves something.
 pub(crate) struct BringingUp {
-    role: RoleService,
     api: Arc<Door>,
 }
 
 impl BringingUp {
-    /// `role`: tells how far the group's log has come.
-    pub(crate) fn new(role: RoleService, api: Arc<Door>) -> Self {
-        Self { role, api }
+    pub(crate) fn new(api: Arc<Door>) -> Self {
+        Self { api }
     }
 
     fn is_left(&self) -> bool {
@@ -43,7 +38,8 @@ impl BringingUp {
 
     /// Proposes commands until nothing is left or a command is not decided.
     async fn bring_up(&self) {
-        let mut rest = Rest::new(self.role.status().commit);
+        let client_updates = || self.api.engine().state().client_updates();
+        let mut before = client_updates();
         let mut told = Instant::now();
         self.tell("begins to bring records up to the rules");
         while self.is_left() {
@@ -52,7 +48,9 @@ impl BringingUp {
                 tracing::warn!("records are not brought up to the rules yet: {}", refusal.message);
                 return tokio::time::sleep(LOOK).await;
             }
-            tokio::time::sleep(rest.after(begun.elapsed(), self.role.status().commit)).await;
+            let updates = client_updates();
+            tokio::time::sleep(pause(begun.elapsed(), updates - before)).await;
+            before = updates;
             if told.elapsed() >= TELL {
                 told = Instant::now();
                 self.tell("still brings records up to the rules");
@@ -81,57 +79,19 @@ impl Duty for BringingUp {
     }
 }
 
-/// The pauses between commands: none while this duty alone writes to the log.
-#[derive(Debug)]
-struct Rest {
-    /// The commit index at the last look.
-    commit: u64,
-    /// Commands since the last look.
-    commands: u64,
-    /// Whether clients' updates go on, as of the last look.
-    busy: bool,
-}
-
-impl Rest {
-    /// Updates go on until the first look has shown otherwise.
-    fn new(commit: u64) -> Self {
-        Self { commit, commands: 0, busy: true }
-    }
-
-    /// The pause after a command that took so long. A command is an entry of its own unless updates come with it, so entries beyond
-    /// the commands are updates; a fifth is left to other duties.
-    fn after(&mut self, took: Duration, commit: u64) -> Duration {
-        self.commands += 1;
-        if self.commands >= COMMANDS {
-            let entries = commit.saturating_sub(self.commit);
-            self.busy = entries > self.commands + self.commands / 5;
-            (self.commit, self.commands) = (commit, 0);
-        }
-        if self.busy { (took * PAUSES).clamp(PAUSE, PAUSE_MAX) } else { Duration::ZERO }
-    }
+/// The pause after a command that took so long, during which clients made so many updates.
+fn pause(took: Duration, client_updates: u64) -> Duration {
+    if client_updates > 0 { (took * PAUSES).clamp(PAUSE, PAUSE_MAX) } else { Duration::ZERO }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TOOK: Duration = Duration::from_millis(8);
-
-    /// The pauses after two looks' worth of commands, with so many entries of the log a command.
-    fn pauses(entries_of_ten: u64) -> Vec<Duration> {
-        let mut rest = Rest::new(100);
-        (1..=2 * COMMANDS).map(|command| rest.after(TOOK, 100 + command * entries_of_ten / 10)).collect()
-    }
-
     #[test]
     fn clients_updates_get_the_time_between_commands_and_an_idle_group_waits_for_nothing() {
-        let first_look = usize::try_from(COMMANDS).unwrap() - 1;
-        let (alone, with_updates) = (pauses(10), pauses(40));
-        assert!(alone[..first_look].iter().all(|pause| *pause == TOOK * PAUSES), "nothing is known yet");
-        assert!(alone[first_look..].iter().all(Duration::is_zero));
-        assert!(with_updates.iter().all(|pause| *pause == TOOK * PAUSES));
-        let mut rest = Rest::new(0);
-        assert_eq!(rest.after(Duration::ZERO, 0), PAUSE);
-        assert_eq!(rest.after(Duration::from_secs(9), 0), PAUSE_MAX);
+        let took = Duration::from_millis(8);
+        assert_eq!([pause(took, 0), pause(took, 1)], [Duration::ZERO, took * PAUSES]);
+        assert_eq!([Duration::ZERO, Duration::from_secs(9)].map(|took| pause(took, 1)), [PAUSE, PAUSE_MAX]);
     }
 }
