@@ -205,7 +205,9 @@ async fn dispatch(asked: Asked<'_>, seen: &HeadCounts, request: hyper::Request<I
     };
     let complete_by = tokio::time::Instant::now() + server.settings.body_timeout;
     // The share counts until the request is answered: the node's copies of bodies are bounded, too.
+    // biased: most bodies have arrived, and a wait for the end costs locks that all threads share
     let read = tokio::select! {
+        biased;
         read = body::read(body, server.settings.body_bytes_max, &server.bodies, complete_by) => read,
         () = server.link.overtime().cancelled() => {
             seen.cut_short();

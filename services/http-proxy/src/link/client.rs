@@ -110,6 +110,17 @@ impl LinkState {
     fn waiters(&self) -> MutexGuard<'_, HashMap<u64, Waiter>> {
         self.waiters.lock().expect("no code panics while it holds the table of waiters")
     }
+
+    /// Wakes the callers in the table, whose entries stay so that [`Waiting::give_up`] finds them.
+    fn wake_waiters(&self) {
+        for waiter in self.waiters().values_mut() {
+            match waiter {
+                Waiter::Request(sender) => *sender = oneshot::channel().0,
+                Waiter::Health(sender) => *sender = oneshot::channel().0,
+                Waiter::Api(sender) => *sender = oneshot::channel().0,
+            }
+        }
+    }
 }
 
 /// The role of the node as last confirmed.
@@ -203,16 +214,12 @@ impl Link {
     /// Waits for an answer until shortly after `deadline`, or until the time of the requests in flight is over.
     async fn answered<T>(&self, id: u64, answer: oneshot::Receiver<T>, deadline: Instant) -> Result<T, Unanswered> {
         let mut waiting = Waiting { id, answer, shared: &self.shared, done: false };
-        let answer = tokio::select! {
-            answer = tokio::time::timeout_at(deadline + ANSWER_GRACE, &mut waiting.answer) => answer.ok().and_then(Result::ok),
-            () = self.shared.overtime.cancelled() => None,
-        };
-        match answer {
-            Some(answer) => {
+        match tokio::time::timeout_at(deadline + ANSWER_GRACE, &mut waiting.answer).await {
+            Ok(Ok(answer)) => {
                 waiting.done = true;
                 Ok(answer)
             }
-            None => waiting.give_up(),
+            Ok(Err(_)) | Err(_) => waiting.give_up(),
         }
     }
 
@@ -292,9 +299,10 @@ impl Link {
         (within_ms > 0).then(|| Duration::from_millis(within_ms.into()))
     }
 
-    /// Ends every wait for a reply and for a body: each caller hears the known fate of its request.
+    /// Ends every wait for a reply and for a body: each caller hears the known fate of its request, and no request is sent any more.
     pub(crate) fn end_waits(&self) {
         self.shared.overtime.cancel();
+        self.shared.wake_waiters();
     }
 
     /// Cancelled by [`Link::end_waits`].
@@ -359,20 +367,13 @@ impl Wires {
         result
     }
 
-    /// Wakes all callers. A request still in the queue was never handed over; a request in the table was, and its entry stays
-    /// so that [`Waiting::give_up`] finds it.
+    /// Wakes all callers. A request still in the queue was never handed over; a request in the table was.
     fn lose(mut self) {
         self.queue.close();
         while let Ok(item) = self.queue.try_recv() {
             drop(item);
         }
-        for waiter in self.shared.waiters().values_mut() {
-            match waiter {
-                Waiter::Request(sender) => *sender = oneshot::channel().0,
-                Waiter::Health(sender) => *sender = oneshot::channel().0,
-                Waiter::Api(sender) => *sender = oneshot::channel().0,
-            }
-        }
+        self.shared.wake_waiters();
     }
 }
 
@@ -434,7 +435,8 @@ fn add(shared: &LinkState, frame: &mut ToNode, item: Outgoing) -> usize {
     match item {
         Outgoing::Request { request, waiter } => {
             let mut waiters = shared.waiters();
-            if waiter.is_closed() {
+            // `end_waits` cancels before it wakes the table: no request enters behind its back
+            if waiter.is_closed() || shared.overtime.is_cancelled() {
                 return 0;
             }
             waiters.insert(request.id, Waiter::Request(waiter));
@@ -452,7 +454,7 @@ fn add(shared: &LinkState, frame: &mut ToNode, item: Outgoing) -> usize {
         }
         Outgoing::Api { call, waiter } => {
             let mut waiters = shared.waiters();
-            if waiter.is_closed() {
+            if waiter.is_closed() || shared.overtime.is_cancelled() {
                 return 0;
             }
             waiters.insert(call.id, Waiter::Api(waiter));
@@ -537,5 +539,20 @@ mod tests {
         assert_eq!(waiting.give_up(), Err(Unanswered::Unknown));
         let (_waiter, answer) = oneshot::channel::<wire::Reply>();
         assert_eq!(Waiting { id: 8, answer, shared: &shared, done: false }.give_up(), Err(Unanswered::NotSent));
+    }
+
+    #[test]
+    fn the_end_of_waits_wakes_callers_of_requests_handed_over_and_sends_no_request_any_more() {
+        let shared = Arc::new(LinkState::default());
+        let link = Link { queue: mpsc::channel(1).0, shared: shared.clone(), ids: Arc::default() };
+        let mut waiting = asked(&shared);
+        link.end_waits();
+        assert!(waiting.answer.try_recv() == Err(oneshot::error::TryRecvError::Closed), "the caller is woken");
+        assert_eq!(waiting.give_up(), Err(Unanswered::Unknown));
+        let (waiter, mut answer) = oneshot::channel();
+        let item = Outgoing::Request { request: LinkRequest { id: 8, ..LinkRequest::default() }, waiter };
+        let mut frame = ToNode::default();
+        assert_eq!(add(&shared, &mut frame, item), 0);
+        assert!(frame.requests.is_empty() && answer.try_recv() == Err(oneshot::error::TryRecvError::Closed));
     }
 }
