@@ -16,10 +16,13 @@ use ocs_ha_tests::{Cluster, Process, Ran, disk::SmallDisk, ocsctl, until};
 use crate::site::{Site, missing, outside, repository};
 
 /// Pages whose commands are run; each has a test below.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 12] = [
     "backup.md",
     "campaigns.md",
     "certificates.md",
+    "coming-from/genesys-ocs.md",
+    "coming-from/postgresql-table.md",
+    "coming-from/vicidial.md",
     "disk-full.md",
     "http/examples.md",
     "install.md",
@@ -31,7 +34,7 @@ const PAGES: [&str; 9] = [
 #[test]
 fn no_page_shows_a_command_that_is_not_run() {
     const COMMANDS: [&str; 7] = ["ocsctl ", "ocsd ", "sudo ", "systemctl ", "curl ", "python3 ", "mv "];
-    const LANGUAGES: [&str; 5] = ["sh", "python", "json", "text", "toml"];
+    const LANGUAGES: [&str; 6] = ["sh", "python", "json", "text", "toml", "sql"];
     for name in PAGES {
         let text = page::read(name);
         for fence in page::fences(&text) {
@@ -220,6 +223,33 @@ fn lists_and_campaigns_are_declared_as_the_page_says() {
     let mut site = Site::start();
     site.follow("campaigns.md", |_, _| {});
     site.cluster.assert_equal();
+}
+
+/// Follows a page about another system, against a group that serves REST.
+fn move_over(page: &str) {
+    if let Some(why) = missing(&["curl"]) {
+        println!("{why}");
+        return;
+    }
+    let mut site = Site::prepare(&["http_proxy.api=true"], |_, _| String::new());
+    site.form();
+    site.follow(page, |_, _| {});
+    site.cluster.assert_equal();
+}
+
+#[test]
+fn lists_of_genesys_move_over_and_back_as_the_page_says() {
+    move_over("coming-from/genesys-ocs.md");
+}
+
+#[test]
+fn leads_of_vicidial_move_over_and_back_as_the_page_says() {
+    move_over("coming-from/vicidial.md");
+}
+
+#[test]
+fn rows_of_a_table_move_over_and_back_as_the_page_says() {
+    move_over("coming-from/postgresql-table.md");
 }
 
 #[test]

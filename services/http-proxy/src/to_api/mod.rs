@@ -3,6 +3,7 @@
 //!
 //! Never asks anything and never waits. Called by `serve`, once a call.
 
+mod examples;
 mod openapi;
 pub(crate) mod page;
 mod things;

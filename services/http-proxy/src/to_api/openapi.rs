@@ -12,6 +12,7 @@ use utoipa::openapi::{
     security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
+use super::examples;
 use crate::from_api::{Operation, ROUTES, Route, VERSION_PREFIX, has_pages};
 
 const JSON: &str = "application/json";
@@ -120,15 +121,17 @@ fn rows() -> [Parameter; 4] {
     .map(|(name, schema, means)| of_query(name, schema, means))
 }
 
+/// A phone or a customer; the example is about a phone.
 fn subject() -> [Parameter; 2] {
-    [of_query("phone", string(), "A phone in any of its forms"), of_query("customer", string(), "A customer id")]
+    let phone = ParameterBuilder::from(of_query("phone", string(), "A phone in any of its forms"));
+    [phone.example(Some(examples::phone())).build(), of_query("customer", string(), "A customer id")]
 }
 
 fn of_path(name: &str) -> Parameter {
     let is_number = matches!(name, "record_id" | "handle");
     let schema = if is_number { integer().minimum(Some(0)) } else { string() };
     let built = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
-    built.schema(Some(schema)).build()
+    built.schema(Some(schema)).example(Some(examples::of_path(name))).build()
 }
 
 fn of_query(name: &str, schema: ObjectBuilder, means: &str) -> Parameter {
@@ -156,7 +159,9 @@ fn body(route: &Route) -> Option<RequestBody> {
         Of::Switchover if route.method == "POST" => "SwitchoverOrder",
         _ => return None,
     };
-    Some(RequestBodyBuilder::new().content(JSON, content(schema)).required(Some(Required::False)).build())
+    let schema = Ref::from_schema_name(schema);
+    let content = ContentBuilder::new().schema(Some(schema)).example(examples::body(route.operation)).build();
+    Some(RequestBodyBuilder::new().content(JSON, content).required(Some(Required::False)).build())
 }
 
 fn responses(route: &Route) -> Vec<(&'static str, RefOr<Response>)> {

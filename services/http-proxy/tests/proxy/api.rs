@@ -17,7 +17,13 @@ use outbound::{Imported, Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, Va
 
 use crate::support::{Node, acknowledge, configure};
 
-fn translated(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Result<Call, (RefusalCode, String)> {
+/// The translation of a call; `target`: path and query behind `/api/v1`.
+pub(crate) fn translated(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Call, (RefusalCode, String)> {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     let header =
         |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());

@@ -14,6 +14,7 @@ mod life;
 mod limits;
 mod messages;
 mod neighbours;
+mod postman;
 mod reference;
 mod stacks;
 mod support;

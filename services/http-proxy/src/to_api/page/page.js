@@ -26,8 +26,9 @@ const parameters = (operation) => {
 
 const content = (description, title, part) => {
   const made = document.createDocumentFragment();
-  for (const [type, { schema }] of Object.entries(part.content || {})) {
+  for (const [type, { schema, example }] of Object.entries(part.content || {})) {
     made.append(element("p", `${title}: ${type}`));
+    if (example) made.append(element("pre", JSON.stringify(example, null, 2)));
     made.append(element("pre", JSON.stringify(resolved(description, schema), null, 2)));
   }
   return made;
