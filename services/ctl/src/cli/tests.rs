@@ -14,7 +14,7 @@ fn the_format_may_stand_before_or_after_the_verb() {
     let before = Cli::try_parse_from(["ocsctl", "-o", "json", "status"]).unwrap();
     assert_eq!(before.format.format, Some(Format::Json));
     let after = Cli::try_parse_from(["ocsctl", "status", "-o", "json"]).unwrap();
-    let Verb::Status(StatusArgs { check: false, format }) = after.verb else { panic!("another verb") };
+    let Verb::Status(StatusArgs { check: false, watch: None, format }) = after.verb else { panic!("another verb") };
     assert_eq!(format.format, Some(Format::Json));
 }
 
@@ -81,4 +81,38 @@ fn every_command_of_the_runbooks_is_taken() {
         }
     }
     assert!(commands > 80, "{commands} commands");
+}
+
+#[test]
+fn a_watch_has_a_pause_of_its_own_only_behind_an_equals_sign_and_never_a_check_beside_it() {
+    let watch = |words: &[&str]| match Cli::try_parse_from([&["ocsctl", "status"], words].concat()).map(|cli| cli.verb) {
+        Ok(Verb::Status(args)) => Ok(args.watch),
+        Ok(_) => panic!("another verb"),
+        Err(fault) => Err(fault.to_string()),
+    };
+    assert_eq!(watch(&[]), Ok(None));
+    assert_eq!(watch(&["--watch"]), Ok(Some(Duration::from_secs(2))));
+    assert_eq!(watch(&["--watch=0.5"]), Ok(Some(Duration::from_millis(500))));
+    for wrong in [&["--watch=0"][..], &["--watch=soon"], &["--watch", "5"], &["--watch", "--check"]] {
+        assert!(watch(wrong).is_err(), "{wrong:?}");
+    }
+    assert!(watch(&["--watch=0"]).unwrap_err().contains("0.2 to 86400 seconds"));
+}
+
+/// The examples below the help of a command and of those under it.
+fn examples(command: &clap::Command) -> Vec<String> {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let own = help.lines().map(str::trim).filter(|line| line.starts_with("ocsctl ")).map(str::to_owned);
+    own.chain(command.get_subcommands().flat_map(examples)).collect()
+}
+
+#[test]
+fn every_example_of_the_help_is_taken() {
+    let examples = examples(&Cli::command());
+    for example in &examples {
+        let words = example.split(" > ").next().unwrap_or_default().split(' ');
+        let taken = Cli::try_parse_from(words);
+        assert!(taken.is_ok(), "{example}: {:?}", taken.err());
+    }
+    assert!(examples.len() > 10, "{examples:?}");
 }
