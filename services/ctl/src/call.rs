@@ -182,7 +182,8 @@ fn transport_fault(cause: &str) -> String {
     if cause.contains("frame with invalid size") {
         "this port speaks TLS: give --ca --cert --key".to_owned()
     } else if cause.contains("InvalidContentType") {
-        "this port does not speak TLS: leave --ca --cert --key out, and the context that names them (--context \"\")".to_owned()
+        "this port does not speak TLS: leave --ca --cert --key out, and the context that names them (--context \"\")"
+            .to_owned()
     } else if ["broken pipe", "connection reset", "connection closed"].iter().any(|end| cause.contains(end)) {
         format!("{cause}{CLOSED}") // the alert came too late to be read
     } else {

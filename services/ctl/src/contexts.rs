@@ -106,7 +106,7 @@ impl ContextFile {
     }
 }
 
-/// The name that the option gives, else the variable; an empty one means no context.
+/// The name that the option gives, else the variable; an empty name means no context.
 fn asked(option: Option<&str>) -> Option<String> {
     option.map(str::to_owned).or_else(|| env::var(NAME).ok())
 }
@@ -181,7 +181,8 @@ fn overrides(context: &Context, cli: &mut Cli, name: &str) -> Vec<String> {
     let by_variable = |(variable, _, of_context, given): &(&str, &str, Option<OsString>, Option<OsString>)| {
         of_context.is_some() && given.is_some() && env::var_os(variable) == *given
     };
-    let line = |(variable, key, ..): (&str, &str, _, _)| format!("{variable} counts before {key} of the context {name}");
+    let line =
+        |(variable, key, ..): (&str, &str, _, _)| format!("{variable} counts before {key} of the context {name}");
     keys.into_iter().filter(by_variable).map(line).collect()
 }
 

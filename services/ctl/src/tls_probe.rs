@@ -15,11 +15,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 const REFUSAL_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// The cause of a handshake that failed, in the library's words; none: neither side refused, or the port did not answer.
-pub(crate) async fn cause(
-    address: &str,
-    config: &Arc<ClientConfig>,
-    name: &ServerName<'static>,
-) -> Option<String> {
+pub(crate) async fn cause(address: &str, config: &Arc<ClientConfig>, name: &ServerName<'static>) -> Option<String> {
     let shaken = async {
         let stream = TcpStream::connect(address).await.ok()?;
         Some(TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream).await)

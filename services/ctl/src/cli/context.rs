@@ -23,11 +23,13 @@ pub(crate) enum ContextVerb {
     /// Make a context the current one, which counts where no other is named
     Use(ContextUseArgs),
     /// Set keys of a context; a context that is not there is made
-    #[command(after_help = "Keys: endpoints, ca, cert, key, proxies, token_file; a key without a value is taken out.\n\n\
+    #[command(
+        after_help = "Keys: endpoints, ca, cert, key, proxies, token_file; a key without a value is taken out.\n\n\
         Examples:\n  \
         ocsctl context set prod endpoints=a:7401,b:7401,w:7401 ca=ca.pem cert=alice.pem key=alice.key\n  \
         ocsctl context set prod proxies=https://a:8443,https://b:8443 token_file=prod.token\n  \
-        ocsctl context set prod token_file=")]
+        ocsctl context set prod token_file="
+    )]
     Set(ContextSetArgs),
     /// Remove a context; its files stay
     Remove(ContextRemoveArgs),

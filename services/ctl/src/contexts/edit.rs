@@ -59,7 +59,7 @@ impl ContextFile {
         self.write(&document)
     }
 
-    /// Removes a context; where it is the current one, no context is current any more.
+    /// Removes a context; after the removal of the current context no context is current.
     ///
     /// # Errors
     /// As [`ContextFile::make_current`].
@@ -96,7 +96,8 @@ impl ContextFile {
         let context = now.named(name)?;
         let named = [&context.ca, &context.cert, &context.key, &context.token_file];
         let absent = named.into_iter().flatten().filter(|file| !file.exists());
-        let mut lines: Vec<String> = absent.map(|file| format!("{}: there is no such file yet", file.display())).collect();
+        let mut lines: Vec<String> =
+            absent.map(|file| format!("{}: there is no such file yet", file.display())).collect();
         lines.extend(exposed_files(context.key.as_deref(), context.token_file.as_deref()));
         Ok(lines)
     }

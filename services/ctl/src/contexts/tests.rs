@@ -40,7 +40,8 @@ fn the_file_is_named_by_the_variable_else_lies_below_the_directory_of_configurat
         (&[("HOME", "/h")], Some("/h/.config/ocs/contexts.toml")),
         (&[], None),
     ] {
-        let variable = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+        let variable =
+            |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
         assert_eq!(place(variable), wanted.map(PathBuf::from), "{set:?}");
     }
 }
@@ -53,7 +54,10 @@ fn files_of_a_context_count_from_the_directory_of_the_file() {
     let prod = file.named("prod").unwrap();
     assert_eq!(prod.endpoints, ["a:7401", "b:7401"]);
     assert_eq!(prod.ca, Some(dir.path().join("certs/ca.pem")));
-    assert_eq!((prod.cert.as_deref(), prod.key.as_deref()), (Some(Path::new("/etc/ocs/alice.pem")), Some(Path::new("/etc/ocs/alice.key"))));
+    assert_eq!(
+        (prod.cert.as_deref(), prod.key.as_deref()),
+        (Some(Path::new("/etc/ocs/alice.pem")), Some(Path::new("/etc/ocs/alice.key")))
+    );
     assert_eq!(prod.token_file, Some(dir.path().join("prod.token")));
     let dev = Context { endpoints: vec!["127.0.0.1:7401".to_owned()], ..Context::default() };
     assert_eq!(file.named("dev"), Ok(&dev));
@@ -68,10 +72,16 @@ fn each_fault_has_its_file_its_line_and_its_key_and_shows_no_value() {
         ("a = [", &["line 1: this is no TOML"][..]),
         ("\ncontext = 1\n", &["line 2: key context: is no key of a file of contexts; there are current, contexts"]),
         ("current = \"p\"\n", &["line 1: key current: names \"p\""]),
-        ("[contexts.p]\nendpoint = [\"S3\"]\n", &["line 2: key contexts.p.endpoint: is no key of a context; there are endpoints,"]),
+        (
+            "[contexts.p]\nendpoint = [\"S3\"]\n",
+            &["line 2: key contexts.p.endpoint: is no key of a context; there are endpoints,"],
+        ),
         (
             "[contexts.p]\nendpoints = \"S3\"\n\nca = 7\n",
-            &["line 2: key contexts.p.endpoints: takes an array of texts", "line 4: key contexts.p.ca: takes a text in quotes"],
+            &[
+                "line 2: key contexts.p.endpoints: takes an array of texts",
+                "line 4: key contexts.p.ca: takes a text in quotes",
+            ],
         ),
         ("[contexts.p]\ntoken = \"S3\"\n", &["line 2: key contexts.p.token: a secret stands in a file of its own"]),
         ("contexts.p = \"S3\"\n", &["line 1: key contexts.p: takes a table"]),
@@ -94,7 +104,9 @@ fn a_change_keeps_comments_order_and_other_contexts() {
     let file = ContextFile::at(path.clone()).unwrap();
     file.set("prod", &pairs(&[("endpoints", "c:7401, d:7401"), ("token_file", "")])).unwrap();
     let text = fs::read_to_string(&path).unwrap();
-    let wanted = TEXT.replace("[\"a:7401\", \"b:7401\"]", "[\"c:7401\", \"d:7401\"]").replace("token_file = \"prod.token\"\n", "");
+    let wanted = TEXT
+        .replace("[\"a:7401\", \"b:7401\"]", "[\"c:7401\", \"d:7401\"]")
+        .replace("token_file = \"prod.token\"\n", "");
     assert_eq!(text, wanted);
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -144,7 +156,9 @@ fn a_wrong_key_value_or_name_changes_nothing() {
         let fault = ContextFile::at(path.clone()).unwrap().set(name, &pairs(&[(key, value)])).unwrap_err();
         assert!(fault.exit_code() == 2 && fault.to_string().contains(part), "{key}={value}: {fault}");
     }
-    for (key, value) in [("endpoints", "[::1]:7401,http://a:7401"), ("proxies", "http://a,https://[::1]:8443/,https://[::1]")] {
+    for (key, value) in
+        [("endpoints", "[::1]:7401,http://a:7401"), ("proxies", "http://a,https://[::1]:8443/,https://[::1]")]
+    {
         let set = ContextFile::at(path.clone()).unwrap().set("other", &pairs(&[(key, value)]));
         assert_eq!(set, Ok(Vec::new()), "{key}={value}");
     }
@@ -163,9 +177,13 @@ fn an_option_counts_before_the_context_and_the_context_before_the_default() {
     let mut reach = Reach { endpoints: Vec::new(), ca: None, cert: Some("own.pem".into()), key: None, timeout: None };
     let mut proxies = ProxiesArg { proxies: vec![String::new()], token_file: Some("mine".into()) };
     fill_from(&context, &mut reach, Some(&mut proxies));
-    assert_eq!((reach.endpoints, reach.ca, reach.cert, reach.key), (context.endpoints.clone(), Some("ca.pem".into()), Some("own.pem".into()), None));
+    assert_eq!(
+        (reach.endpoints, reach.ca, reach.cert, reach.key),
+        (context.endpoints.clone(), Some("ca.pem".into()), Some("own.pem".into()), None)
+    );
     assert_eq!((proxies.proxies, proxies.token_file), (context.proxies.clone(), Some("mine".into())));
-    let mut reach = Reach { endpoints: vec!["b:1".to_owned()], ca: Some("my.pem".into()), cert: None, key: None, timeout: None };
+    let mut reach =
+        Reach { endpoints: vec!["b:1".to_owned()], ca: Some("my.pem".into()), cert: None, key: None, timeout: None };
     fill_from(&context, &mut reach, None);
     assert_eq!((reach.endpoints, reach.ca), (vec!["b:1".to_owned()], Some("my.pem".into())));
 }

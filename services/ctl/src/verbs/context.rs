@@ -67,7 +67,8 @@ fn list(out: Out, file: &ContextFile, in_use: Option<String>) -> Result<(), Fail
 }
 
 fn show(out: Out, file: &ContextFile, in_use: Option<String>, args: &ContextShowArgs) -> Result<(), Failure> {
-    let none = || Failure::Usage("no context is in use: name one, or make one current by `ocsctl context use`".to_owned());
+    let none =
+        || Failure::Usage("no context is in use: name one, or make one current by `ocsctl context use`".to_owned());
     let name = args.name.clone().or_else(|| in_use.clone()).ok_or_else(none)?;
     let context = file.named(&name)?;
     out.show(&view(&name, context, in_use.as_deref()), pairs)

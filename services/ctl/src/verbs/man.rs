@@ -31,16 +31,16 @@ fn write_all(directory: &Path) -> Result<usize, Failure> {
 
 /// The pages of a command and of the commands below it, by their file names.
 fn pages(command: &Command, name: &str) -> Vec<(String, Vec<u8>)> {
-    let page = (format!("{name}.1"), page(command, name));
+    let page = (format!("{name}.1"), page(command));
     let below = command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
     let below = below.flat_map(|verb| pages(verb, &format!("{name}-{}", verb.get_name())));
     std::iter::once(page).chain(below).collect()
 }
 
-fn page(command: &Command, name: &str) -> Vec<u8> {
+/// A command that was built knows the words before its own.
+fn page(command: &Command) -> Vec<u8> {
     let mut text = Vec::new();
-    let command = command.clone().name(name.to_owned()).display_name(name.to_owned());
-    Man::new(command).render(&mut text).expect("a vector takes every byte");
+    Man::new(command.clone()).render(&mut text).expect("a vector takes every byte");
     text
 }
 
@@ -61,7 +61,8 @@ mod tests {
         let pages = wanted(&Cli::command(), "ocsctl");
         assert_eq!(write_all(&dir.path().join("man1")).unwrap(), pages.len());
         for page in &pages {
-            let text = fs::read_to_string(dir.path().join("man1").join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+            let text = fs::read_to_string(dir.path().join("man1").join(page))
+                .unwrap_or_else(|error| panic!("{page}: {error}"));
             assert!(text.contains(".SH NAME") && text.contains(".SH SYNOPSIS"), "{page}: {text}");
             assert!(text.contains("\\-\\-endpoints"), "{page}: {text}");
         }

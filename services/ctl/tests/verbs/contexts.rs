@@ -101,11 +101,16 @@ async fn the_token_of_a_context_is_never_shown() {
     let token = dir.path().join("demo.token");
     fs::write(&token, "ocs_secret\n").unwrap();
     fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
-    let values =
-        [format!("endpoints={}", double.endpoints()), format!("proxies={}", double.proxies()), format!("token_file={}", token.display())];
+    let values = [
+        format!("endpoints={}", double.endpoints()),
+        format!("proxies={}", double.proxies()),
+        format!("token_file={}", token.display()),
+    ];
     let words: Vec<&str> = ["context", "set", "demo"].into_iter().chain(values.iter().map(String::as_str)).collect();
     let mut shown = Vec::new();
-    for words in [&words[..], &["context", "show", "demo"], &["context", "show", "demo", "-o", "json"], &["context", "list"]] {
+    for words in
+        [&words[..], &["context", "show", "demo"], &["context", "show", "demo", "-o", "json"], &["context", "list"]]
+    {
         let ran = ocsctl_in(&file, &[], words).await;
         assert_eq!(ran.code, 0, "{}", ran.err);
         shown.push(format!("{}{}", ran.out, ran.err));

@@ -68,8 +68,8 @@ pub(crate) struct DoubleState {
     pub(crate) http_addresses: [String; 2],
     /// The HTTP front ends have a certificate.
     pub(crate) https: bool,
-    /// The nodes' status has a value under every key.
-    pub(crate) full_status: bool,
+    /// Answers about nodes and lists have a value under every key.
+    pub(crate) full: bool,
     /// The answer to `ForcePrimary` is that the order would be carried out.
     pub(crate) may_be_forced: bool,
     /// Warnings of the second node.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use crate::{Double, nobody, ocsctl, ocsctl_at};
 
 /// A list of records 1 to 20 whose handles are 101 to 120, and a file with 5 requests for each, interleaved.
-fn campaign(double: &Double, dir: &tempfile::TempDir) -> PathBuf {
+pub(super) fn campaign(double: &Double, dir: &tempfile::TempDir) -> PathBuf {
     let row = |id: u32| [id.to_string(), format!("+{id}"), (id + 100).to_string()];
     double.state().lists.insert("demo".to_owned(), (1..=20).map(row).collect());
     let line = |call, id| {

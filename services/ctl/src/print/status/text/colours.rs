@@ -127,7 +127,10 @@ mod tests {
         assert_eq!((of_role("backup"), of_role("witness"), of_http("running")), (None, None, None));
         assert_eq!((of_role("backup (unconfirmed)"), of_role("TLS failed")), (Some(Style::Doubtful), Some(Style::Bad)));
         assert_eq!((of_state("up"), of_state("unreachable")), (Some(Style::Good), Some(Style::Bad)));
-        assert_eq!((of_state("up, does not acknowledge"), of_http("failed")), (Some(Style::Doubtful), Some(Style::Bad)));
+        assert_eq!(
+            (of_state("up, does not acknowledge"), of_http("failed")),
+            (Some(Style::Doubtful), Some(Style::Bad))
+        );
     }
 
     #[test]
