@@ -66,7 +66,7 @@ impl ContextFile {
     /// # Errors
     /// Exit code 2: the file cannot be read, or has faults, a line each with file, line and key.
     pub(crate) fn open() -> Result<Self, Failure> {
-        let Some(path) = place(|name| env::var_os(name)) else {
+        let Some(path) = place(variable) else {
             let line = format!("no place for the file of contexts: set HOME, or {FILE}");
             return Err(Failure::Usage(line));
         };
@@ -111,6 +111,10 @@ fn asked(option: Option<&str>) -> Option<String> {
     option.map(str::to_owned).or_else(|| env::var(NAME).ok())
 }
 
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name)
+}
+
 /// The place of the file: the variable, else below the directory of configurations (XDG base directories), else below HOME.
 fn place(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let given = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -128,7 +132,7 @@ fn place(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
 pub(crate) fn fill_in(cli: &mut Cli) -> Result<(), Failure> {
     let option = cli.context.context.clone();
     let asked = asked(option.as_deref());
-    let has_place = place(|name| env::var_os(name)).is_some();
+    let has_place = place(variable).is_some();
     if asked.as_deref() != Some("") && (asked.is_some() || has_place) {
         let file = ContextFile::open()?;
         if let Some(name) = file.in_use(option.as_deref()) {
