@@ -40,10 +40,15 @@ pub fn make_directory(path: &Path) -> io::Result<bool> {
 /// The line about a private key that other users can read: the file and the remedy. None: no other user can, or the file cannot be
 /// looked at, which is another fault.
 pub fn exposed_key(key: &Path) -> Option<String> {
-    let mode = fs::metadata(key).ok()?.mode() & 0o7777;
-    let file = key.display();
+    exposed_secret(key, "private key")
+}
+
+/// As [`exposed_key`], for a file of another kind of secret, named by `kind`.
+pub fn exposed_secret(file: &Path, kind: &str) -> Option<String> {
+    let mode = fs::metadata(file).ok()?.mode() & 0o7777;
+    let file = file.display();
     (mode & READABLE_BY_OTHERS != 0)
-        .then(|| format!("{file}: other users can read this private key (mode {mode:04o}): chmod 600 {file}"))
+        .then(|| format!("{file}: other users can read this {kind} (mode {mode:04o}): chmod 600 {file}"))
 }
 
 #[cfg(test)]

@@ -265,6 +265,21 @@ pub fn trusting(ca: &Path, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, TlsError
     Ok(Arc::new(config))
 }
 
+/// As [`trusting`], and shows a certificate to a peer that asks for one; the authority of that certificate stays unchecked.
+///
+/// # Errors
+/// See [`TlsError`].
+pub fn showing(ca: &Path, certificate: &Path, key: &Path, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, TlsError> {
+    let own = Arc::new(own_key(certificate, key)?);
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default versions")
+        .with_root_certificates(roots(ca)?)
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
 /// Checks that a certificate and a key are readable and belong together; the authority stays unchecked.
 ///
 /// # Errors

@@ -11,8 +11,7 @@ use chassis::visible::visible;
 use ocs_proto::outbound::{Done, Imported, Refusal, Reply, reply::Body, value::Kind};
 use tonic::{Code, Status};
 
-pub(crate) use self::tls_fault::OurFiles;
-use self::tls_fault::TlsFault;
+pub(crate) use self::tls_fault::{OurFiles, TlsFault};
 use crate::failure::Failure;
 
 /// The status of a node of an older release has no words.
@@ -93,6 +92,11 @@ impl CallError {
     /// The state of a node without an answer, for a table.
     pub(crate) fn state(&self) -> &'static str {
         if matches!(self, Self::Tls(_)) { "TLS failed" } else { "unreachable" }
+    }
+
+    /// Whether the port closed the connection without a word that was read.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self, Self::Unreachable(why) if why.ends_with(CLOSED))
     }
 
     /// The same error, which names our files where they may be at fault; none: this connection has no TLS.
@@ -178,7 +182,8 @@ fn transport_fault(cause: &str) -> String {
     if cause.contains("frame with invalid size") {
         "this port speaks TLS: give --ca --cert --key".to_owned()
     } else if cause.contains("InvalidContentType") {
-        "this port does not speak TLS: leave --ca --cert --key out".to_owned()
+        "this port does not speak TLS: leave --ca --cert --key out, and the context that names them (--context \"\")"
+            .to_owned()
     } else if ["broken pipe", "connection reset", "connection closed"].iter().any(|end| cause.contains(end)) {
         format!("{cause}{CLOSED}") // the alert came too late to be read
     } else {

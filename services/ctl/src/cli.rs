@@ -3,9 +3,11 @@
 mod audit;
 mod campaign;
 mod certificates;
+mod context;
 mod declare;
 mod dnc;
 mod list;
+mod shell;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -19,6 +21,7 @@ pub(crate) use self::{
     audit::AuditArgs,
     campaign::{CampaignShowArgs, CampaignVerb, GroupArgs, GroupShowArgs, GroupVerb},
     certificates::{CertVerb, CertsArgs, NewFilesArgs, TlsReloadArgs, TlsVerb},
+    context::{ContextArg, ContextSetArgs, ContextShowArgs, ContextUseArgs, ContextVerb},
     declare::{ApplyArgs, ExportConfigArgs},
     dnc::{
         DncAboutArgs, DncAddArgs, DncApplyArgs, DncCheckArgs, DncExportArgs, DncImportArgs, DncListArgs, DncRemoveArgs,
@@ -27,23 +30,37 @@ pub(crate) use self::{
     list::{
         CsvArgs, EncodingArg, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },
+    shell::{ColorArg, ColorWhen, CompletionsArgs, ManArgs, Shell},
     token::{TokenCreateArgs, TokenRevokeArgs, TokenVerb},
     upkeep::{DrainArgs, ProxyRestartArgs, ProxyVerb, ReloadArgs},
 };
 
-/// Control addresses of `make run`.
-const DEFAULT_ENDPOINTS: &str = "127.0.0.1:7401,127.0.0.1:7402,127.0.0.1:7403";
+/// Control addresses of `make run`, where neither the command line, the environment nor a context names any.
+pub(crate) const DEFAULT_ENDPOINTS: &str = "127.0.0.1:7401,127.0.0.1:7402,127.0.0.1:7403";
+
+const EXAMPLES: &str = "Examples:
+  ocsctl status --watch
+  ocsctl --endpoints a:7401,b:7401,w:7401 --ca ca.pem --cert alice.pem --key alice.key status
+  ocsctl context set prod endpoints=a:7401,b:7401,w:7401 ca=ca.pem cert=alice.pem key=alice.key
+  ocsctl context use prod
+  ocsctl switchover --dry-run
+  ocsctl list show demo -o json";
 
 /// Operates a group of ocsd nodes.
 ///
-/// Exit codes: 0 fine, 1 refused or failed, 2 usage, 3 unreachable, 4 no primary, 5 degraded (`status --check`).
+/// Exit codes: 0 fine, 1 refused or failed, 2 usage, 3 unreachable, 4 no primary, 5 degraded (`status --check`), 130 ended by Ctrl-C
+/// (`status --watch`).
 ///
 /// With `-o json` the last line on standard error is {"error": {"code", "exit_code", "message"}} where a verb fails.
 #[derive(Debug, Parser)]
-#[command(name = "ocsctl", version, arg_required_else_help = true)]
+#[command(name = "ocsctl", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) reach: Reach,
+    #[command(flatten)]
+    pub(crate) context: ContextArg,
+    #[command(flatten)]
+    pub(crate) color: ColorArg,
     #[command(flatten)]
     pub(crate) format: FormatArg,
     #[command(subcommand)]
@@ -54,13 +71,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Reach {
     /// Control addresses of the nodes, host:port, comma-separated
-    #[arg(long, env = "OCSCTL_ENDPOINTS", value_delimiter = ',', default_value = DEFAULT_ENDPOINTS, global = true)]
+    /// [default: those of the context, else 127.0.0.1:7401,127.0.0.1:7402,127.0.0.1:7403]
+    #[arg(long, env = "OCSCTL_ENDPOINTS", value_delimiter = ',', global = true)]
     pub(crate) endpoints: Vec<String>,
     /// Certificate authority, PEM: of the nodes (mutual TLS; without --cert and --key we show operator.pem and operator.key beside
-    /// the authority's file), and of HTTPS front ends in --proxies
+    /// the authority's file), and of HTTPS front ends; a file may hold several authorities
     #[arg(long, env = "OCSCTL_CA", value_name = "FILE", global = true)]
     pub(crate) ca: Option<PathBuf>,
-    /// Our certificate, PEM
+    /// Our certificate, PEM; nodes see it, and HTTPS front ends that ask for one
     #[arg(long, env = "OCSCTL_CERT", value_name = "FILE", global = true)]
     pub(crate) cert: Option<PathBuf>,
     /// The key of our certificate, PEM
@@ -91,7 +109,8 @@ pub(crate) enum Format {
 /// Where updates are sent.
 #[derive(Debug, Args)]
 pub(crate) struct ProxiesArg {
-    /// Base URLs of the HTTP front ends, comma-separated; https:// needs --ca [default: those that the nodes name, by http://]
+    /// Base URLs of the HTTP front ends, comma-separated; https:// needs --ca
+    /// [default: those of the context, else those that the nodes name]
     #[arg(long, env = "OCSCTL_PROXIES", value_delimiter = ',')]
     pub(crate) proxies: Vec<String>,
     /// A file with an API token, for front ends that ask for one
@@ -110,6 +129,11 @@ impl ProxiesArg {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Show every node: role, indexes, lag, HTTP front end, warnings, and the failures that the group survives
+    #[command(after_help = "Examples:\n  \
+        ocsctl status\n  \
+        ocsctl status --watch\n  \
+        ocsctl status --watch=10 -o json\n  \
+        ocsctl --context prod status --check")]
     Status(StatusArgs),
     /// Show which node is primary, as each node sees it
     Role(FormatArg),
@@ -185,6 +209,29 @@ pub(crate) enum Verb {
     Tls(TlsVerb),
     /// Wait until the group has a primary, or is whole: every node answers, votes by a confirmed start, and has caught up
     Wait(WaitArgs),
+    /// Named sets of addresses, certificates and a token's file, kept in a file of contexts
+    #[command(subcommand)]
+    Context(ContextVerb),
+    /// Write the completions of a shell to standard output
+    #[command(after_help = "Examples:\n  \
+        ocsctl completions bash > /etc/bash_completion.d/ocsctl\n  \
+        ocsctl completions zsh > /usr/local/share/zsh/site-functions/_ocsctl\n  \
+        ocsctl completions fish > ~/.config/fish/completions/ocsctl.fish")]
+    Completions(CompletionsArgs),
+    /// Write the man pages of all verbs to a directory
+    #[command(after_help = "Examples:\n  ocsctl man /usr/local/share/man/man1")]
+    Man(ManArgs),
+}
+
+impl Verb {
+    /// The options on HTTP front ends, of the verbs that send requests there.
+    pub(crate) fn proxies_mut(&mut self) -> Option<&mut ProxiesArg> {
+        match self {
+            Self::Replay(args) => Some(&mut args.proxies),
+            Self::Drill(args) => Some(&mut args.proxies),
+            _ => None,
+        }
+    }
 }
 
 /// `status`
@@ -193,6 +240,18 @@ pub(crate) struct StatusArgs {
     /// Exit with 0 only if the group is whole: 5 degraded, 4 no primary or updates are stopped, 3 no node answers
     #[arg(long)]
     pub(crate) check: bool,
+    /// Show the status again and again, every so many seconds [without a value: 2], until Ctrl-C: in place on a terminal, and
+    /// one below the other with the time elsewhere; with `-o json` a document a line
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2",
+        value_parser = interval,
+        conflicts_with = "check"
+    )]
+    pub(crate) watch: Option<Duration>,
     #[command(flatten)]
     pub(crate) format: FormatArg,
 }
@@ -488,6 +547,13 @@ fn timeout(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("0 is no time to wait; without --timeout each verb has its default".to_owned()),
         timeout => Ok(timeout),
     }
+}
+
+/// Nodes are asked no more often than a person reads.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = seconds(text)?;
+    let within = Duration::from_millis(200)..=Duration::from_secs(86_400);
+    within.contains(&interval).then_some(interval).ok_or_else(|| "a pause is 0.2 to 86400 seconds".to_owned())
 }
 
 fn handle(text: &str) -> Result<u64, String> {

@@ -6,20 +6,26 @@ use std::{
     fs,
     future::Future,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
-use chassis::tls::{TlsError, check_dates, check_pair};
+use chassis::tls::{ALPN_H2, TlsError, check_dates, check_pair, showing};
 use ocs_proto::control::control_client::ControlClient;
+use rustls_pki_types::ServerName;
+use tokio_rustls::rustls::ClientConfig;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::{
     backoff::Backoff,
-    call::{CallError, OurFiles, innermost},
+    call::{CallError, OurFiles, TlsFault, innermost},
     certificates::OPERATOR,
     cli::Reach,
     failure::Failure,
+    tls_probe,
 };
 
 /// Largest gRPC message, bytes (architecture, Limits).
@@ -37,8 +43,15 @@ pub(crate) struct Node {
     /// Host and port of its control API, as given.
     pub(crate) address: String,
     client: Client,
-    /// The files of our side of TLS; none: no TLS is spoken.
-    ours: Option<OurFiles>,
+    /// Our side of TLS; none: no TLS is spoken.
+    tls: Option<Probe>,
+}
+
+/// Our side of TLS, for a closer look at a fault.
+#[derive(Debug, Clone)]
+struct Probe {
+    config: Arc<ClientConfig>,
+    ours: OurFiles,
 }
 
 impl Node {
@@ -48,7 +61,20 @@ impl Node {
         F: Future<Output = Result<T, CallError>>,
     {
         let called = tokio::time::timeout(limit, call(self.client.clone())).await.unwrap_or(Err(CallError::TimedOut));
-        called.map_err(|error| error.naming(self.ours.as_ref()))
+        match called {
+            Err(error) if error.is_closed() => Err(Box::pin(self.looked_at(error)).await),
+            called => called.map_err(|error| error.naming(self.tls.as_ref().map(|tls| &tls.ours))),
+        }
+    }
+
+    /// A connection that was closed, by its own name where one more handshake finds TLS at fault: every verb then tells the same.
+    async fn looked_at(&self, error: CallError) -> CallError {
+        let Some(tls) = &self.tls else { return error };
+        let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host);
+        let Ok(name) = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()) else { return error };
+        let cause = tls_probe::cause(&self.address, &tls.config, &name).await;
+        let fault = cause.and_then(|cause| TlsFault::of(&cause)).map(CallError::Tls);
+        fault.unwrap_or(error).naming(Some(&tls.ours))
     }
 }
 
@@ -167,14 +193,14 @@ fn node(address: &str, tls: Option<&Mutual>) -> Result<Node, Failure> {
     let channel = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect_lazy();
     let client = ControlClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let address = address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/').to_owned();
-    Ok(Node { address, client, ours: tls.map(|tls| tls.ours.clone()) })
+    Ok(Node { address, client, tls: tls.map(|tls| tls.probe.clone()) })
 }
 
 /// Our side of mutual TLS.
 #[derive(Debug)]
 struct Mutual {
     config: ClientTlsConfig,
-    ours: OurFiles,
+    probe: Probe,
 }
 
 /// The operator's pair beside the authority, as `certs` makes it.
@@ -231,7 +257,9 @@ fn mutual(ca: &Path, cert: &Path, key: &Path) -> Result<Mutual, Failure> {
     check_dates(cert).map_err(|error| Failure::Usage(format!("--cert {error}")))?;
     let identity = Identity::from_pem(read(cert)?, read(key)?);
     let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?)).identity(identity);
-    Ok(Mutual { config, ours: OurFiles { ca: ca.to_owned(), certificate: cert.to_owned() } })
+    let ours = OurFiles { ca: ca.to_owned(), certificate: cert.to_owned() };
+    let shown = showing(ca, cert, key, &[ALPN_H2]).map_err(|error| Failure::Usage(format!("--ca: {error}")))?;
+    Ok(Mutual { config, probe: Probe { config: shown, ours } })
 }
 
 fn misfit(error: &TlsError) -> String {

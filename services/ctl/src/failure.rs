@@ -27,10 +27,13 @@ pub(crate) enum Failure {
     /// The reader of standard output has gone, as `head` does: no message is printed. Exit code 141, that of SIGPIPE.
     #[error("nobody reads standard output any more")]
     ReaderGone,
+    /// Ctrl-C ended a watch, which has no other end: no message is printed. Exit code 130, that of SIGINT.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Failure {
-    /// 1 refused or failed, 2 usage, 3 unreachable, 4 no primary, 5 degraded, 141 reader gone.
+    /// 1 refused or failed, 2 usage, 3 unreachable, 4 no primary, 5 degraded, 130 interrupted, 141 reader gone.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(_) => 1,
@@ -39,6 +42,7 @@ impl Failure {
             Self::NoPrimary(_) => 4,
             Self::Degraded(_) => 5,
             Self::ReaderGone => 141,
+            Self::Interrupted => 130,
         }
     }
 
@@ -51,6 +55,7 @@ impl Failure {
             Self::NoPrimary(_) => "no_primary",
             Self::Degraded(_) => "degraded",
             Self::ReaderGone => "reader_gone",
+            Self::Interrupted => "interrupted",
         }
     }
 
@@ -93,8 +98,10 @@ mod tests {
             Failure::Unreachable(line()),
             Failure::NoPrimary(line()),
             Failure::Degraded(line()),
+            Failure::Interrupted,
+            Failure::ReaderGone,
         ];
-        assert_eq!(failures.map(|failure| failure.exit_code()), [1, 2, 3, 4, 5]);
+        assert_eq!(failures.map(|failure| failure.exit_code()), [1, 2, 3, 4, 5, 130, 141]);
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! One keep-alive connection to an HTTP Proxy at a time, one request at a time. Never sends a request twice, and tells of
 //! each failed request whether the proxy can have seen it. Called by `replay` and `drill`.
 
-use std::{fmt, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use chassis::{
@@ -23,11 +28,42 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, rustls::ClientConfig};
 
-use crate::failure::Failure;
+use crate::{call::TlsFault, cli::Reach, failure::Failure, tls_probe};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longer than the proxy's own deadline of 10 s, so that the proxy's answer comes first.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Our side of TLS to HTTPS front ends: the authority that is trusted, and the certificate for a front end that asks for one.
+#[derive(Debug, Clone)]
+pub(crate) struct Trust {
+    config: Arc<ClientConfig>,
+    ca: PathBuf,
+    certificate: Option<PathBuf>,
+}
+
+impl Trust {
+    /// Reads the files that the options name; none: no authority is named, and no front end is reached over HTTPS.
+    pub(crate) fn of(reach: &Reach) -> Result<Option<Self>, Failure> {
+        let Some(ca) = &reach.ca else { return Ok(None) };
+        let (config, options) = match (&reach.cert, &reach.key) {
+            (Some(certificate), Some(key)) => {
+                (tls::showing(ca, certificate, key, &[ALPN_HTTP1]), "--ca, --cert, --key")
+            }
+            _ => (tls::trusting(ca, &[ALPN_HTTP1]), "--ca"),
+        };
+        let config = config.map_err(|error| Failure::Usage(format!("{options}: {error}")))?;
+        let certificate = reach.cert.clone().filter(|_| reach.key.is_some());
+        Ok(Some(Self { config, ca: ca.clone(), certificate }))
+    }
+
+    fn fault(&self, cause: &str) -> Option<String> {
+        if cause.contains("InvalidContentType") {
+            return Some("this port does not speak TLS: name it by http://".to_owned());
+        }
+        TlsFault::of(cause).map(|fault| fault.of_front_end(&self.ca, self.certificate.as_deref()).to_string())
+    }
+}
 
 /// Where an HTTP Proxy listens.
 #[derive(Debug, Clone)]
@@ -35,8 +71,8 @@ pub(crate) struct Target {
     /// host:port
     authority: String,
     host: HeaderValue,
-    /// HTTPS: the authority that is trusted, and the name that the certificate must show.
-    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// HTTPS: our side, and the name that the certificate must show.
+    tls: Option<(Trust, ServerName<'static>)>,
     /// `Authorization` of every request.
     token: Option<HeaderValue>,
 }
@@ -56,7 +92,7 @@ pub(crate) fn token(file: Option<&Path>) -> Result<Option<HeaderValue>, Failure>
 
 impl Target {
     /// Reads a base URL: `http://host:port` or `https://host:port`, nothing behind it. `trust`: for HTTPS.
-    pub(crate) fn parse(url: &str, trust: Option<&Arc<ClientConfig>>) -> Result<Self, Failure> {
+    pub(crate) fn parse(url: &str, trust: Option<&Trust>) -> Result<Self, Failure> {
         let wrong = || {
             Failure::Usage(format!(
                 "--proxies: `{url}` is not a base URL of the form http://host:port or https://host:port"
@@ -69,7 +105,7 @@ impl Target {
             (Some("http"), _) => (80, None),
             (Some("https"), Some(trust)) => {
                 let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| wrong())?;
-                (443, Some((Arc::clone(trust), name)))
+                (443, Some((trust.clone(), name)))
             }
             (Some("https"), None) => {
                 let line = format!("--proxies: `{url}` needs --ca FILE: the authority that its certificate comes from");
@@ -82,12 +118,9 @@ impl Target {
         Ok(Self { authority, host: header, tls, token: None })
     }
 
-    /// All targets that `--proxies` names; `ca`: the authority of targets that speak HTTPS.
-    pub(crate) fn parse_all(urls: &[String], ca: Option<&Path>) -> Result<Vec<Self>, Failure> {
-        let trust = |ca| tls::trusting(ca, &[ALPN_HTTP1]).map_err(|error| Failure::Usage(format!("--ca: {error}")));
-        let secure = urls.iter().any(|url| url.starts_with("https:"));
-        let trust = ca.filter(|_| secure).map(trust).transpose()?;
-        urls.iter().map(|url| Self::parse(url, trust.as_ref())).collect()
+    /// All targets that `--proxies` names. `trust`: for those that speak HTTPS.
+    pub(crate) fn parse_all(urls: &[String], trust: Option<&Trust>) -> Result<Vec<Self>, Failure> {
+        urls.iter().map(|url| Self::parse(url, trust)).collect()
     }
 
     /// The targets, each with this token for its requests.
@@ -100,12 +133,12 @@ impl Target {
         self.connect().await.is_ok()
     }
 
-    /// Fails if a reachable HTTPS front end shows an untrusted certificate: a retry would not help.
+    /// Fails if a reachable HTTPS front end and we do not take each other's certificates: a retry would not help.
     pub(crate) async fn check_all(targets: &[Self]) -> Result<(), Failure> {
-        for target in targets.iter().filter(|target| target.tls.is_some()) {
-            if let Ok(stream) = target.connect().await
-                && let Some(why) = target.tls_fault(stream).await
-            {
+        for target in targets {
+            let Some((trust, name)) = &target.tls else { continue };
+            let cause = tls_probe::cause(&target.authority, &trust.config, name).await;
+            if let Some(why) = cause.and_then(|cause| trust.fault(&cause)) {
                 return Err(Failure::Unreachable(format!("https://{target}: {why}")));
             }
         }
@@ -117,18 +150,6 @@ impl Target {
         let stream = stream.map_err(|_| NoAnswer::NotConnected)?.map_err(|_| NoAnswer::NotConnected)?;
         stream.set_nodelay(true).map_err(|_| NoAnswer::NotConnected)?;
         Ok(stream)
-    }
-
-    async fn tls_fault(&self, stream: TcpStream) -> Option<String> {
-        let (config, name) = self.tls.as_ref()?;
-        let shaken = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream);
-        match tokio::time::timeout(CONNECT_TIMEOUT, shaken).await {
-            Ok(Err(fault)) if fault.to_string().contains("InvalidContentType") => {
-                Some("this port does not speak TLS: name it by http://".to_owned())
-            }
-            Ok(Err(fault)) if fault.kind() == std::io::ErrorKind::InvalidData => Some(fault.to_string()),
-            _ => None,
-        }
     }
 }
 
@@ -196,8 +217,8 @@ impl Connection {
     /// Connects, without delay of small segments.
     pub(crate) async fn open(target: &Target, tasks: &Tasks) -> Result<Self, NoAnswer> {
         let stream = target.connect().await?;
-        let Some((config, name)) = &target.tls else { return Self::over(stream, target, tasks).await };
-        let shaken = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream);
+        let Some((trust, name)) = &target.tls else { return Self::over(stream, target, tasks).await };
+        let shaken = TlsConnector::from(Arc::clone(&trust.config)).connect(name.clone(), stream);
         let secured = tokio::time::timeout(CONNECT_TIMEOUT, shaken).await.map_err(|_| NoAnswer::NotConnected)?;
         Self::over(secured.map_err(|_| NoAnswer::NotConnected)?, target, tasks).await
     }

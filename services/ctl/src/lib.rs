@@ -18,6 +18,7 @@ mod call;
 mod certificates;
 mod cli;
 mod cluster;
+mod contexts;
 mod declared_file;
 mod drill;
 mod export;
@@ -31,6 +32,7 @@ mod orders;
 mod output_file;
 mod print;
 mod replay;
+mod tls_probe;
 mod usage;
 mod verbs;
 
@@ -53,6 +55,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    print::colour::choose(cli.color.color.unwrap_or_default());
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => ended(&failure, json),
@@ -62,7 +65,7 @@ pub fn main() -> ExitCode {
 /// The last line on standard error, and the exit code.
 fn ended(failure: &Failure, json: bool) -> ExitCode {
     match failure {
-        Failure::ReaderGone => {}
+        Failure::ReaderGone | Failure::Interrupted => {}
         failure if json => eprintln!("{}", visible_json(&failure.json())),
         // Faults of a file are a line each; any other text in one line may come from a node.
         Failure::Usage(lines) => eprintln!("ocsctl: {lines}"),

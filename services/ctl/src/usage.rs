@@ -6,12 +6,12 @@ use std::{borrow::Cow, ffi::OsString};
 
 use chassis::visible::visible_lines;
 use clap::{
-    CommandFactory, Parser,
+    CommandFactory, FromArgMatches,
     builder::StyledStr,
     error::{ContextKind, ContextValue, Error},
 };
 
-use crate::{cli::Cli, failure::Failure};
+use crate::{cli::Cli, failure::Failure, print::colour};
 
 /// Whether the words ask for results as JSON, also where they make no sense otherwise.
 pub(crate) fn wants_json(words: &[OsString]) -> bool {
@@ -46,7 +46,9 @@ pub(crate) fn failure(fault: &Error) -> Failure {
 /// The text to print instead: help, the version, or the fault.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Error> {
     let words: Vec<OsString> = words.into_iter().collect();
-    Cli::try_parse_from(&words).map_err(|error| with_usage_of_verb(error, &words))
+    let command = Cli::command().color(colour::of_words(&words));
+    let parsed = command.try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| with_usage_of_verb(error, &words))
 }
 
 /// clap lists every option that has a value as if the verb needed it.

@@ -1,7 +1,8 @@
 //! TLS that failed between this command and a port: the side that refused, the reason, and the file or setting to look at.
 //!
-//! Never opens a connection: `call` knows the cause in words, and `cluster` knows our files. A node that refuses TLS runs, so its
-//! operator looks at certificates and not at the network.
+//! The only words for such a fault, of control ports and of HTTPS front ends alike. Never opens a connection: `call` and
+//! `http_client` know the cause in words, and the options name our files. A node that refuses TLS runs, so its operator looks at
+//! certificates and not at the network.
 
 use std::{
     fmt,
@@ -15,6 +16,39 @@ pub(crate) struct OurFiles {
     pub(crate) ca: PathBuf,
     /// The certificate that ports see.
     pub(crate) certificate: PathBuf,
+}
+
+/// A port with TLS, and the words for its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Control,
+    FrontEnd,
+}
+
+impl Port {
+    /// The setting of the node with the port's certificate.
+    fn certificate(self) -> &'static str {
+        match self {
+            Self::Control => "control.tls.certificate",
+            Self::FrontEnd => "http_proxy.tls_certificate",
+        }
+    }
+
+    /// The setting of the node with the authority of certificates like ours.
+    fn ca(self) -> &'static str {
+        match self {
+            Self::Control => "control.tls.ca",
+            Self::FrontEnd => "http_proxy.client_ca",
+        }
+    }
+
+    /// The option that names the port.
+    fn option(self) -> &'static str {
+        match self {
+            Self::Control => "--endpoints",
+            Self::FrontEnd => "--proxies",
+        }
+    }
 }
 
 /// The begin of a cause where we refused the certificate of the port.
@@ -33,7 +67,9 @@ enum Refused {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TlsFault {
     refused: Refused,
-    ours: Option<OurFiles>,
+    port: Port,
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
 }
 
 impl TlsFault {
@@ -41,20 +77,17 @@ impl TlsFault {
     pub(crate) fn of(cause: &str) -> Option<Self> {
         let behind = |begin: &str| cause.split_once(begin).map(|(_, word)| word.to_owned());
         let refused = behind(BY_US).map(Refused::ByUs).or_else(|| behind(BY_THE_PORT).map(Refused::ByThePort))?;
-        Some(Self { refused, ours: None })
+        Some(Self { refused, port: Port::Control, ca: None, certificate: None })
     }
 
     /// The same fault, which names our files.
     pub(crate) fn naming(self, ours: &OurFiles) -> Self {
-        Self { ours: Some(ours.clone()), ..self }
+        Self { ca: Some(ours.ca.clone()), certificate: Some(ours.certificate.clone()), ..self }
     }
 
-    fn ca(&self) -> String {
-        named("--ca", self.ours.as_ref().map(|ours| ours.ca.as_path()))
-    }
-
-    fn certificate(&self) -> String {
-        named("--cert", self.ours.as_ref().map(|ours| ours.certificate.as_path()))
+    /// The same fault, of an HTTPS front end.
+    pub(crate) fn of_front_end(self, ca: &Path, certificate: Option<&Path>) -> Self {
+        Self { port: Port::FrontEnd, ca: Some(ca.to_owned()), certificate: certificate.map(Path::to_owned), ..self }
     }
 }
 
@@ -74,31 +107,35 @@ impl fmt::Display for TlsFault {
 }
 
 fn by_us(fault: &TlsFault, word: &str, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (setting, option) = (fault.port.certificate(), fault.port.option());
     if word.starts_with("UnknownIssuer") || word.starts_with("BadSignature") {
-        let ca = fault.ca();
+        let ca = named("--ca", fault.ca.as_deref());
         write!(out, "the port's certificate does not come from the authority in {ca} ({word}): ")?;
-        out.write_str("look at control.tls.certificate of the node, or name its authority by --ca")
+        write!(out, "look at {setting} of the node, or name its authority by --ca")
     } else if word.contains("not valid for name") {
-        write!(out, "the port's certificate has other names than --endpoints ({word}): ")?;
+        write!(out, "the port's certificate has other names than {option} ({word}): ")?;
         out.write_str("use one of its names, or make it with --host (`ocsctl cert node`)")
     } else {
-        write!(out, "the port's certificate cannot be used ({word}): look at control.tls.certificate of the node")
+        write!(out, "the port's certificate cannot be used ({word}): look at {setting} of the node")
     }
 }
 
 /// The node tells the reason by an alert alone; its own log says more.
 fn by_the_port(fault: &TlsFault, alert: &str, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (setting, option) = (fault.port.ca(), fault.port.option());
     let why = match alert {
         // A signature that does not fit comes of another authority under the same name.
-        "UnknownCA" | "DecryptError" => "it does not come from an authority in control.tls.ca of the node",
-        "CertificateExpired" => "it has expired, or is not yet valid, by the node's clock",
-        "CertificateRequired" => "the port sees none: give --cert and --key",
+        "UnknownCA" | "DecryptError" => format!("it does not come from an authority in {setting} of the node"),
+        "CertificateExpired" => "it has expired, or is not yet valid, by the node's clock".to_owned(),
+        "CertificateRequired" => "the port sees none: give --cert and --key".to_owned(),
         "NoApplicationProtocol" => {
-            return out.write_str("this is no control port (NoApplicationProtocol): look at --endpoints");
+            let kind = if fault.port == Port::Control { "no control port" } else { "no HTTP front end" };
+            return write!(out, "this is {kind} (NoApplicationProtocol): look at {option}");
         }
-        _ => "the node's log says why",
+        _ => "the node's log says why".to_owned(),
     };
-    write!(out, "the port refuses our certificate, {} ({alert}): {why}", fault.certificate())
+    let certificate = named("--cert", fault.certificate.as_deref());
+    write!(out, "the port refuses our certificate, {certificate} ({alert}): {why}")
 }
 
 #[cfg(test)]
@@ -138,6 +175,24 @@ mod tests {
         }
         let without = TlsFault::of("received fatal alert: UnknownCA").unwrap().to_string();
         assert!(without.contains("our certificate, --cert (UnknownCA)"), "{without}");
+    }
+
+    #[test]
+    fn an_https_front_end_has_the_same_words_with_its_own_settings() {
+        let shown = |cause: &str, certificate: Option<&str>| {
+            let fault = TlsFault::of(cause).unwrap();
+            fault.of_front_end(Path::new("ca.pem"), certificate.map(Path::new)).to_string()
+        };
+        let (us, port) = ("invalid peer certificate: UnknownIssuer", "received fatal alert: UnknownCA");
+        let line = shown(us, None);
+        assert!(line.starts_with("TLS failed: the port's certificate does not come from the authority in --ca ca.pem"));
+        assert!(line.contains("look at http_proxy.tls_certificate of the node"), "{line}");
+        let line = shown(port, Some("alice.pem"));
+        assert!(line.contains("refuses our certificate, --cert alice.pem (UnknownCA)"), "{line}");
+        assert!(line.contains("http_proxy.client_ca of the node"), "{line}");
+        let line = shown("received fatal alert: CertificateRequired", None);
+        assert!(line.contains("--cert (CertificateRequired): the port sees none: give --cert and --key"), "{line}");
+        assert!(shown("received fatal alert: NoApplicationProtocol", None).contains("no HTTP front end"));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::{
     failure::Failure,
     front_ends,
     group::{self, GroupAnswers, wait_whole},
-    http_client::Target,
+    http_client::{Target, Trust},
     orders,
 };
 
@@ -58,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) settle: Duration,
     /// Where updates go, in turn; empty: to the front ends that the nodes name.
     pub(crate) proxies: Vec<Target>,
+    /// For HTTPS front ends that the nodes name.
+    pub(crate) trust: Option<Trust>,
     /// `Authorization` of the updates.
     pub(crate) token: Option<HeaderValue>,
 }
@@ -75,7 +77,8 @@ pub(crate) async fn run(cluster: &Cluster, mut plan: Plan, progress: impl Fn(&st
     }
     round::refuse_early(plan.kind, &group)?;
     if plan.proxies.is_empty() {
-        plan.proxies = front_ends::of(&group)?;
+        plan.proxies = front_ends::of(&group, plan.trust.as_ref())?;
+        Target::check_all(&plan.proxies).await?;
     }
     plan.proxies = Target::bearing(plan.proxies, plan.token.as_ref());
     front_ends::require_all(&plan.proxies).await?;

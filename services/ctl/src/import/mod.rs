@@ -159,7 +159,7 @@ fn in_context(failure: Failure, first_row: u64) -> Failure {
         Failure::Refused(why) => Failure::Refused(line(why)),
         Failure::Unreachable(why) => Failure::Unreachable(line(why)),
         Failure::NoPrimary(why) => Failure::NoPrimary(line(why)),
-        failure @ (Failure::Usage(_) | Failure::Degraded(_) | Failure::ReaderGone) => failure,
+        failure @ (Failure::Usage(_) | Failure::Degraded(_) | Failure::ReaderGone | Failure::Interrupted) => failure,
     }
 }
 

@@ -4,9 +4,12 @@
 //! letters of a JSON document that would act are escapes of JSON there. Standard error has the same rule, in the macro of the
 //! root.
 
+pub(crate) mod colour;
+pub(crate) mod live;
 pub(crate) mod status;
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     io::{self, IsTerminal, Write},
 };
@@ -19,6 +22,7 @@ use serde::Serialize;
 use chassis::visible::visible_json;
 pub(crate) use chassis::visible::{visible, visible_lines};
 
+use self::colour::Span;
 use crate::{
     cli::{Format, FormatArg},
     failure::Failure,
@@ -47,6 +51,21 @@ impl Out {
             return line(&table(result));
         }
         document(&json(result)?)
+    }
+
+    /// As [`Out::show`], with colours for a person where they are chosen.
+    pub(crate) fn show_in_colours<T: Serialize>(
+        self,
+        result: &T,
+        table: impl FnOnce(&T) -> String,
+        colours: impl FnOnce(&T, &str) -> Vec<Span>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return document(&json(result)?);
+        }
+        let text = table(result);
+        let spans = colours(result, &text);
+        put(&format!("{}\n", shown(&text, spans)))
     }
 
     /// Whether a program reads the result.
@@ -82,9 +101,26 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     write(&visible_lines(text))
 }
 
+/// A text for a person, in colours where they are chosen: of a text with letters that would act, the escapes have none.
+fn shown(text: &str, spans: Vec<Span>) -> String {
+    match visible_lines(text) {
+        Cow::Borrowed(safe) if colour::is_chosen() => colour::painted(safe, spans),
+        safe => safe.into_owned(),
+    }
+}
+
 fn write(text: &str) -> Result<(), Failure> {
+    put(&format!("{text}\n"))
+}
+
+fn put(text: &str) -> Result<(), Failure> {
+    bytes(text.as_bytes())
+}
+
+/// Writes bytes of our own, as they are.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(cannot_write)
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(cannot_write)
 }
 
 /// A fault of standard output, met by a line or by a row of CSV.
@@ -98,18 +134,40 @@ pub(crate) fn cannot_write(error: impl Into<csv::Error>) -> Failure {
 
 /// Columns under headers, without frames, no wider than [`WIDTH`]: the last column takes the width that the others leave, in several lines.
 pub(crate) fn table<R: IntoIterator<Item = String>>(headers: &[&str], rows: impl IntoIterator<Item = R>) -> String {
-    let headers: Vec<String> = headers.iter().map(|header| header.to_uppercase()).collect();
-    let cells = |row: R| -> Vec<String> { row.into_iter().map(|cell| visible(&cell).into_owned()).collect() };
-    let mut rows: Vec<Vec<String>> = rows.into_iter().map(cells).collect();
+    let (headers, mut rows) = visible_cells(headers, rows);
     let others: usize = (0..headers.len().saturating_sub(1)).map(|column| width_of(column, &headers, &rows) + 2).sum();
     let room = WIDTH.saturating_sub(others);
     if room >= LAST_WIDTH_MIN {
         rows.iter_mut().filter_map(|row| row.last_mut()).for_each(|cell| *cell = wrapped(cell, room).join("\n"));
     }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(WIDTH as u16 + 2); // a blank on each side, which is trimmed
+    filled(table, headers, rows)
+}
+
+/// As [`table`] on a terminal; elsewhere each row is one line of any width, as programs that read lines expect.
+pub(crate) fn row_table<R: IntoIterator<Item = String>>(headers: &[&str], rows: impl IntoIterator<Item = R>) -> String {
+    if to_terminal() { table(headers, rows) } else { lines_table(headers, rows) }
+}
+
+fn lines_table<R: IntoIterator<Item = String>>(headers: &[&str], rows: impl IntoIterator<Item = R>) -> String {
+    let (headers, rows) = visible_cells(headers, rows);
+    let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    filled(table, headers, rows)
+}
+
+type Cells = (Vec<String>, Vec<Vec<String>>);
+
+fn visible_cells<R: IntoIterator<Item = String>>(headers: &[&str], rows: impl IntoIterator<Item = R>) -> Cells {
+    let headers = headers.iter().map(|header| header.to_uppercase()).collect();
+    let cells = |row: R| -> Vec<String> { row.into_iter().map(|cell| visible(&cell).into_owned()).collect() };
+    (headers, rows.into_iter().map(cells).collect())
+}
+
+fn filled(mut table: Table, headers: Vec<String>, rows: Vec<Vec<String>>) -> String {
+    table.load_style(presets::NOTHING);
     table.set_header(headers);
     for row in rows {
         table.add_row(row);
@@ -267,6 +325,22 @@ mod tests {
         assert!(reason.split(' ').all(|word| joined.contains(word)), "{shown}");
         let wide = ["x".repeat(60), "y".repeat(60), "z".repeat(60)];
         assert!(widest(&table(&["one", "two", "three"], [wide])) <= WIDTH);
+    }
+
+    #[test]
+    fn a_row_is_one_line_where_no_terminal_reads() {
+        let row = |phone: &str| [phone.to_owned(), "word ".repeat(50).trim_end().to_owned(), "x".repeat(90)];
+        let shown = lines_table(&["phone", "message", "since"], [row("+1"), row("+2\nFORGED")]);
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+        assert!(shown.lines().skip(1).all(|line| line.contains(&"word ".repeat(49)) && line.ends_with('x')), "{shown}");
+        assert!(shown.contains("+2\\nFORGED"), "{shown}");
+    }
+
+    #[test]
+    fn a_text_with_letters_that_act_has_no_colours_and_no_such_letter() {
+        let span = || vec![Span { range: 0..1, style: colour::Style::Bad }];
+        assert_eq!(shown("a\u{1b}[2J\nb", span()), "a\\u{1b}[2J\nb");
+        assert_eq!(shown("a\nb", span()), "a\nb", "colours are not chosen here");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod text;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use ocs_proto::control::{BackupSchedule, CertificateInfo, PeerLag, Role, StatusReply};
 use serde::Serialize;
 
@@ -159,6 +161,23 @@ pub(crate) struct GroupView {
     /// The report of a node about a primary that is not visible from here.
     reported: Option<ReportView>,
     nodes: Vec<NodeView>,
+}
+
+/// The group at one moment of a watch.
+#[derive(Debug, Serialize)]
+pub(crate) struct WatchedView {
+    /// RFC 3339, UTC, by the clock of this machine.
+    pub(crate) time: String,
+    #[serde(flatten)]
+    pub(crate) group: GroupView,
+}
+
+impl WatchedView {
+    /// The group as seen now.
+    pub(crate) fn now(group: GroupView) -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { time: super::time_s(since_1970.as_secs()), group }
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -136,7 +136,7 @@ fn table(rows: &[View]) -> String {
         let subject: Vec<String> = parts.into_iter().flatten().collect();
         [view.at.clone(), or_none(&view.principal), view.what.clone(), view.outcome.clone(), subject.join("; ")]
     };
-    print::table(&["time", "principal", "what", "outcome", "subject"], rows.iter().map(row))
+    print::row_table(&["time", "principal", "what", "outcome", "subject"], rows.iter().map(row))
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ mod backup_verify;
 mod campaign_show;
 mod cert;
 mod certs;
+mod completions;
+mod context;
 mod dnc;
 mod drain;
 mod drill;
@@ -21,6 +23,7 @@ pub(crate) mod list_delete;
 mod list_export;
 mod list_import;
 mod list_show;
+mod man;
 mod mode_set;
 mod node_replace;
 mod pause;
@@ -31,6 +34,7 @@ mod replay;
 mod role;
 mod settings;
 mod status;
+mod status_watch;
 pub(crate) mod switchover;
 mod tls_reload;
 mod token;
@@ -42,10 +46,12 @@ use self::group_control::{LOAD, START, STOP, UNLOAD, UNLOAD_NOW};
 use crate::{
     cli::{
         BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, ProxyVerb, RecordVerb, SettingsVerb,
-        TlsVerb, TokenVerb, UpgradeVerb, Verb,
+        StatusArgs, TlsVerb, TokenVerb, UpgradeVerb, Verb,
     },
     cluster::Cluster,
+    contexts,
     failure::Failure,
+    http_client::Trust,
     print::Out,
 };
 
@@ -57,20 +63,30 @@ fn without_a_node(cli: &Cli) -> Option<Result<(), Failure>> {
         Verb::Backup(BackupVerb::Restore(args)) => Some(backup_restore::run(out(args.format), args)),
         Verb::Cert(verb) => Some(cert::run(cli.format, verb)),
         Verb::Certs(args) => Some(certs::run(args)),
+        Verb::Context(verb) => Some(context::run(cli, verb)),
+        Verb::Completions(args) => Some(completions::run(args)),
+        Verb::Man(args) => Some(man::run(args)),
         _ => None,
     }
 }
 
 /// Runs the verb of the command line.
-pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+pub(crate) async fn run(mut cli: Cli) -> Result<(), Failure> {
     let before = cli.format;
     if let Some(done) = without_a_node(&cli) {
         return done;
     }
+    contexts::fill_in(&mut cli)?;
+    for line in contexts::exposed(&mut cli) {
+        eprintln!("ocsctl: {line}");
+    }
     let cluster = Cluster::new(&cli.reach, matches!(cli.verb, Verb::Replay(_) | Verb::Drill(_)))?;
     let out = |behind| Out::new(before, behind);
-    let ca = cli.reach.ca.as_deref();
+    let trust = || Trust::of(&cli.reach);
     match cli.verb {
+        Verb::Status(StatusArgs { watch: Some(every), format, .. }) => {
+            status_watch::run(&cluster, out(format), every).await
+        }
         Verb::Status(args) => status::run(&cluster, out(args.format), args.check).await,
         Verb::Role(format) => role::run(&cluster, out(format)).await,
         Verb::Switchover(args) => switchover::run(&cluster, out(args.format), &args).await,
@@ -109,11 +125,12 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Token(TokenVerb::List(format)) => token::list(&cluster, out(format)).await,
         Verb::Token(TokenVerb::Revoke(args)) => token::revoke(&cluster, out(args.format), &args).await,
         Verb::Backup(BackupVerb::Create(args)) => backup_create::run(&cluster, out(args.format), &args).await,
-        Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, ca)).await,
-        Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args, ca)).await,
+        Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, trust()?)).await,
+        Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args, trust()?)).await,
         Verb::Verify(format) => verify::run(&cluster, out(format)).await,
         Verb::Tls(TlsVerb::Reload(args)) => tls_reload::run(&cluster, out(args.format), &args).await,
         Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_)) | Verb::Cert(_) | Verb::Certs(_) => Ok(()), // done above
+        Verb::Context(_) | Verb::Completions(_) | Verb::Man(_) => Ok(()), // done above
         Verb::Wait(args) => wait::run(&cluster, &args).await,
     }
 }

@@ -1,7 +1,5 @@
 //! `replay`: a file of requests through the HTTP Proxies. Never sends anything when a line of the file makes no sense.
 
-use std::path::Path;
-
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -9,18 +7,18 @@ use crate::{
     cluster::Cluster,
     failure::Failure,
     front_ends, group,
-    http_client::{self, Target},
+    http_client::{self, Target, Trust},
     print::{self, Out},
     replay::{self, Plan, Report, Trace},
 };
 
-/// Shows the report; fails if a request did not end in success. `ca`: the authority of HTTPS front ends.
-pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ReplayArgs, ca: Option<&Path>) -> Result<(), Failure> {
-    let mut proxies = Target::parse_all(args.proxies.named(), ca)?;
-    Target::check_all(&proxies).await?;
+/// Shows the report; fails if a request did not end in success. `trust`: for HTTPS front ends.
+pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ReplayArgs, trust: Option<Trust>) -> Result<(), Failure> {
+    let mut proxies = Target::parse_all(args.proxies.named(), trust.as_ref())?;
     if proxies.is_empty() {
-        proxies = front_ends::of(&group::survey(cluster).await)?;
+        proxies = front_ends::of(&group::survey(cluster).await, trust.as_ref())?;
     }
+    Target::check_all(&proxies).await?;
     let proxies = Target::bearing(proxies, http_client::token(args.proxies.token_file.as_deref())?.as_ref());
     let handles = replay::handles(cluster, &args.list).await?;
     let trace = Trace::read(&args.file, &handles)?;

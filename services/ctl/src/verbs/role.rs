@@ -10,6 +10,6 @@ use crate::{
 /// Shows the roles. Succeeds when there is a confirmed primary.
 pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     let group = group::survey(cluster).await;
-    out.show(&GroupView::new(&group), GroupView::role_table)?;
+    out.show_in_colours(&GroupView::new(&group), GroupView::role_table, GroupView::colours)?;
     group.known_primary()
 }

@@ -11,6 +11,6 @@ use crate::{
 /// is whole.
 pub(crate) async fn run(cluster: &Cluster, out: Out, check: bool) -> Result<(), Failure> {
     let group = group::survey(cluster).await;
-    out.show(&GroupView::new(&group), GroupView::status_table)?;
+    out.show_in_colours(&GroupView::new(&group), GroupView::status_table, GroupView::colours)?;
     if check { group.health() } else { group.known_primary() }
 }

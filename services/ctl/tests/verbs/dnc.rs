@@ -248,3 +248,15 @@ async fn an_export_is_imported_as_it_is() {
         assert_eq!((&before.form, &before.message, before.expires_s), (&after.form, &after.message, after.expires_s));
     }
 }
+
+#[tokio::test]
+async fn entries_are_a_line_each_in_a_pipe_however_wide_their_cells_are() {
+    let double = Double::start().await;
+    let message = "asked not to be called again ".repeat(8);
+    let add = ["dnc", "add", "+49 30 1234567", "--message", message.trim_end(), "--list", "demo"];
+    assert_eq!(ocsctl(&double, &add).await.code, 0);
+    let listed = ocsctl(&double, &["dnc", "list"]).await;
+    assert_eq!((listed.code, listed.out.lines().count()), (0, 2), "{}", listed.out);
+    let row = listed.out.lines().nth(1).unwrap();
+    assert!(row.contains(message.trim_end()) && row.contains("demo"), "{row}");
+}

@@ -66,6 +66,12 @@ pub(crate) struct DoubleState {
     pub(crate) paused: bool,
     /// Where the HTTP front ends of `a` and `b` listen, as the nodes say.
     pub(crate) http_addresses: [String; 2],
+    /// The HTTP front ends have a certificate.
+    pub(crate) https: bool,
+    /// Answers about nodes and lists have a value under every key.
+    pub(crate) full: bool,
+    /// The answer to `ForcePrimary` is that the order would be carried out.
+    pub(crate) may_be_forced: bool,
     /// Warnings of the second node.
     pub(crate) warning_of_b: Option<String>,
     /// The bytes that `CreateBackup` streams.
@@ -166,8 +172,17 @@ impl Double {
 
     /// An HTTPS front end of `a` once more.
     pub(crate) async fn https(&self, certificates: &Path) -> String {
+        self.https_for(certificates, HttpsClients::Anyone).await
+    }
+
+    /// As [`Double::https`], for clients with a certificate alone.
+    pub(crate) async fn https_for_certificates(&self, certificates: &Path) -> String {
+        self.https_for(certificates, HttpsClients::Required(certificates.join("ca.pem"))).await
+    }
+
+    async fn https_for(&self, certificates: &Path, clients: HttpsClients) -> String {
         let (certificate, key) = (certificates.join("a.pem"), certificates.join("a.key"));
-        let source = Source::Https(HttpsFiles { certificate, key, clients: HttpsClients::Anyone });
+        let source = Source::Https(HttpsFiles { certificate, key, clients });
         let tls = LiveCertificate::open("http", source, &[ALPN_HTTP1]).unwrap().server();
         format!("https://{}", front::start("a", Some(TlsAcceptor::from(tls)), &self.state, &self.tasks).await)
     }

@@ -129,6 +129,13 @@ async fn development_certificates_open_a_control_port_with_mutual_tls_and_nothin
     let ran = ocsctl_at(&endpoint, &["--ca", &ca, "--cert", &cert, "--key", &key, "role"]).await;
     assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("refuses our certificate, ") && ran.err.contains(&cert), "{}", ran.err);
+    for verb in [&["role"][..], &["status"], &["reload", "a"], &["list", "show"], &["settings", "show"], &["verify"]] {
+        let ran = ocsctl_at(&endpoint, &[&["--ca", &ca, "--cert", &cert, "--key", &key][..], verb].concat()).await;
+        assert_eq!(ran.code, 3, "{verb:?}: {}{}", ran.out, ran.err);
+        let said = format!("{}{}", ran.out, ran.err).split_whitespace().collect::<Vec<_>>().join(" ");
+        let one_name = said.contains("TLS failed: the port refuses our certificate, --cert");
+        assert!(one_name && !said.contains("unreachable ("), "{verb:?}: {said}");
+    }
     let their_ca = path("ca.pem");
     for verb in [&["role"][..], &["reload", "a"], &["status"]] {
         let ran = ocsctl_at(&endpoint, &[&["--ca", their_ca.as_str()][..], verb].concat()).await;

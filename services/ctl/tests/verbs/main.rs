@@ -5,11 +5,13 @@
 
 mod audit;
 mod backups;
+mod contexts;
 mod declared;
 mod dnc;
 mod double;
 mod files;
 mod group;
+mod json;
 mod lists;
 mod settings;
 mod shown;
@@ -17,6 +19,7 @@ mod tokens;
 mod traffic;
 mod undoing;
 mod upkeep;
+mod watch;
 
 use std::process::Output;
 
@@ -45,13 +48,24 @@ impl Ran {
     }
 }
 
-/// Runs `ocsctl` with these endpoints.
-async fn ocsctl_at(endpoints: &str, words: &[&str]) -> Ran {
+/// The program, which knows no contexts of this machine.
+fn command() -> tokio::process::Command {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_ocsctl"));
-    let Output { status, stdout, stderr } =
-        command.env("OCSCTL_ENDPOINTS", endpoints).args(words).kill_on_drop(true).output().await.unwrap();
+    command.env("OCS_CONTEXTS", "/dev/null").env_remove("OCS_CONTEXT").kill_on_drop(true);
+    command
+}
+
+/// Runs `ocsctl` with these variables.
+async fn ran_with(variables: &[(&str, &str)], words: &[&str]) -> Ran {
+    let output = command().envs(variables.iter().copied()).args(words).output().await.unwrap();
+    let Output { status, stdout, stderr } = output;
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
+}
+
+/// Runs `ocsctl` with these endpoints.
+async fn ocsctl_at(endpoints: &str, words: &[&str]) -> Ran {
+    ran_with(&[("OCSCTL_ENDPOINTS", endpoints)], words).await
 }
 
 /// Runs `ocsctl` against a double.

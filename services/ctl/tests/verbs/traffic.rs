@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use crate::{Double, nobody, ocsctl};
+use crate::{Double, nobody, ocsctl, ocsctl_at};
 
 /// A list of records 1 to 20 whose handles are 101 to 120, and a file with 5 requests for each, interleaved.
-fn campaign(double: &Double, dir: &tempfile::TempDir) -> PathBuf {
+pub(super) fn campaign(double: &Double, dir: &tempfile::TempDir) -> PathBuf {
     let row = |id: u32| [id.to_string(), format!("+{id}"), (id + 100).to_string()];
     double.state().lists.insert("demo".to_owned(), (1..=20).map(row).collect());
     let line = |call, id| {
@@ -87,10 +87,47 @@ async fn https_front_ends_are_replayed_and_drilled_through_with_their_authority_
     let other = foreign.join("ca.pem");
     let untrusted = ocsctl(&double, &[&replay[..], &["--ca", other.to_str().unwrap()]].concat()).await;
     assert_eq!((untrusted.code, untrusted.err.contains("https://")), (3, true), "{}", untrusted.err);
+    let told = "TLS failed: the port's certificate does not come from the authority in --ca";
+    assert!(untrusted.err.contains(told) && untrusted.err.contains("http_proxy.tls_certificate"), "{}", untrusted.err);
     let ran = ocsctl(&double, &[&replay[..], &["--ca", ca.to_str().unwrap(), "-o", "json"]].concat()).await;
     assert_eq!((ran.code, ran.json()["succeeded"].as_u64()), (0, Some(100)), "{}", ran.err);
     let drill = ["drill", "switchover", "--rounds", "1", "--proxies", &front_end, "--ca", ca.to_str().unwrap()];
     let ran = ocsctl(&double, &[&drill[..], &["-o", "json"]].concat()).await;
+    assert_eq!((ran.code, ran.json()["lost"].as_u64()), (0, Some(0)), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn a_front_end_that_asks_for_a_certificate_gets_ours_and_without_one_is_named_with_the_options() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let (file, certs) = (campaign(&double, &dir), dir.path().join("certs"));
+    let path = |name: &str| certs.join(name).to_str().unwrap().to_owned();
+    let made = ocsctl(&double, &["certs", "--dir", &path(""), "--nodes", "a"]).await;
+    assert_eq!(made.code, 0, "{}", made.err);
+    let front_end = double.https_for_certificates(&certs).await;
+    let (ca, cert, key) = (path("ca.pem"), path("operator.pem"), path("operator.key"));
+    let replay = ["replay", file.to_str().unwrap(), "--list", "demo", "--proxies", &front_end, "--ca", &ca];
+    let without = ocsctl(&double, &replay).await;
+    assert_eq!(without.code, 3, "{}", without.err);
+    assert!(without.err.contains("the port sees none: give --cert and --key"), "{}", without.err);
+    let pair = ["--cert", cert.as_str(), "--key", &key];
+    let ran = ocsctl_at(&double.with_tls(&certs).await, &[&replay[..], &pair, &["-o", "json"]].concat()).await;
+    assert_eq!((ran.code, ran.json()["succeeded"].as_u64()), (0, Some(100)), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn the_front_ends_that_nodes_name_are_reached_over_https_where_they_have_a_certificate() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let certs = dir.path().join("certs");
+    let made = ocsctl(&double, &["certs", "--dir", certs.to_str().unwrap(), "--nodes", "a"]).await;
+    assert_eq!(made.code, 0, "{}", made.err);
+    let front_end = double.https(&certs).await;
+    let address = front_end.trim_start_matches("https://").to_owned();
+    double.state().http_addresses = [address.clone(), address];
+    double.state().https = true;
+    let drill = ["drill", "switchover", "--rounds", "1", "-o", "json"];
+    let without = ocsctl(&double, &drill).await;
+    assert_eq!((without.code, without.err.contains("needs --ca FILE")), (2, true), "{}", without.err);
+    let ran = ocsctl(&double, &[&drill[..], &["--ca", certs.join("ca.pem").to_str().unwrap()]].concat()).await;
     assert_eq!((ran.code, ran.json()["lost"].as_u64()), (0, Some(0)), "{}", ran.err);
 }
 

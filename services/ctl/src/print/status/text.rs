@@ -2,6 +2,8 @@
 //!
 //! Never judges: the nodes name their faults. Called by the verbs through [`GroupView`].
 
+mod colours;
+
 use std::time::Duration;
 
 use super::{BackupsView, GroupView, NodeView, Said};

@@ -135,7 +135,7 @@ pub(super) fn table(entries: &[EntryView]) -> String {
     let row = |entry: &EntryView| -> Vec<String> {
         columns.iter().map(|(_, cell)| print::visible(&cell(entry)).into_owned()).collect()
     };
-    print::table(&headers, entries.iter().map(row))
+    print::row_table(&headers, entries.iter().map(row))
 }
 
 /// Entries in flight from a node.

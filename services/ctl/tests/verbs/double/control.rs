@@ -46,6 +46,12 @@ pub(super) async fn start(
     address
 }
 
+/// A schedule with a backup that was made, and another one that was not.
+fn backups() -> BackupSchedule {
+    let (last, missed) = (BackupMade::default(), BackupMissed { at_us: 1, reason: "disk full".to_owned() });
+    BackupSchedule { last: Some(last), last_failure: Some(missed), failures: 1, ..BackupSchedule::default() }
+}
+
 type Stream<T> = tokio_stream::Iter<std::vec::IntoIter<Result<T, Status>>>;
 
 fn stream<T>(messages: Vec<T>) -> Response<Stream<T>> {
@@ -109,6 +115,12 @@ impl control_server::Control for Node {
         let warnings = warning.into_iter().collect();
         let role = Some(self.role());
         let http_address = self.state.lock().unwrap().http_addresses[usize::from(self.name == "b")].clone();
+        let (https, full) = {
+            let state = self.state.lock().unwrap();
+            (state.https, state.full)
+        };
+        let certificate = |usage: &str| CertificateInfo { usage: usage.to_owned(), ..CertificateInfo::default() };
+        let uses = [("http", https), ("peer", full)].into_iter().filter(|(_, is_there)| *is_there);
         Ok(Response::new(StatusReply {
             role,
             pid,
@@ -116,12 +128,16 @@ impl control_server::Control for Node {
             http_address,
             start,
             warnings,
+            certificates: uses.map(|(usage, _)| certificate(usage)).collect(),
+            backups: full.then(backups),
             ..StatusReply::default()
         }))
     }
 
     async fn force_primary(&self, _: Request<ForcePrimaryRequest>) -> Result<Response<ForcePrimaryReply>, Status> {
-        let reason = "a quorum answers this node: use `ocsctl switchover`".to_owned();
+        let may = self.state.lock().unwrap().may_be_forced;
+        let reason = if may { "dry run: it would lead" } else { "a quorum answers this node: use `ocsctl switchover`" };
+        let reason = reason.to_owned();
         let fence = vec!["b".to_owned(), "w".to_owned()];
         Ok(Response::new(ForcePrimaryReply {
             node: self.name.to_owned(),

@@ -2,7 +2,7 @@
 
 use ocs_proto::{
     control::{DeleteListRequest, ExportRequest, ExportRows, ListInfo, PreviewImportRequest},
-    outbound::{CreateList, Done, ImportBatch, ImportRow, Imported, RejectedRow, Reply, reply::Body},
+    outbound::{CreateList, Done, ImportBatch, ImportRow, Imported, RejectedRow, Reply, UserField, reply::Body},
 };
 use tonic::Status;
 
@@ -86,6 +86,7 @@ pub(super) fn show(state: &mut DoubleState) -> Vec<ListInfo> {
     let info = |(name, rows): (&String, &Vec<_>)| ListInfo {
         name: name.clone(),
         records: rows.len() as u64,
+        fields: if state.full { vec![UserField::default()] } else { Vec::new() },
         ..ListInfo::default()
     };
     state.lists.iter().map(info).chain(going).collect()
