@@ -1,15 +1,19 @@
 //! The command line: verbs, flags, defaults. Never acts. Called by `main`.
 
 mod audit;
+mod bench;
 mod campaign;
 mod certificates;
+mod configuration;
 mod declare;
 mod dnc;
 mod list;
+mod sandbox;
 #[cfg(test)]
 mod tests;
 mod token;
 mod upkeep;
+mod wait;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -17,8 +21,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
     audit::AuditArgs,
+    bench::{BenchArgs, BenchWhat},
     campaign::{CampaignShowArgs, CampaignVerb, GroupArgs, GroupShowArgs, GroupVerb},
     certificates::{CertVerb, CertsArgs, NewFilesArgs, TlsReloadArgs, TlsVerb},
+    configuration::{ConfigCheckArgs, ConfigDiffArgs, ConfigShowArgs, ConfigVerb},
     declare::{ApplyArgs, ExportConfigArgs},
     dnc::{
         DncAboutArgs, DncAddArgs, DncApplyArgs, DncCheckArgs, DncExportArgs, DncImportArgs, DncListArgs, DncRemoveArgs,
@@ -27,8 +33,10 @@ pub(crate) use self::{
     list::{
         CsvArgs, EncodingArg, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },
+    sandbox::{SandboxStopArgs, SandboxVerb},
     token::{TokenCreateArgs, TokenRevokeArgs, TokenVerb},
     upkeep::{DrainArgs, ProxyRestartArgs, ProxyVerb, ReloadArgs},
+    wait::{AwaitedRole, WaitArgs, WaitFor},
 };
 
 /// Control addresses of `make run`.
@@ -183,8 +191,19 @@ pub(crate) enum Verb {
     /// The certificates that nodes use
     #[command(subcommand)]
     Tls(TlsVerb),
-    /// Wait until the group has a primary, or is whole: every node answers, votes by a confirmed start, and has caught up
+    /// Wait until the group has a primary, or is whole: every node answers, votes by a confirmed start, and has caught up; or until
+    /// another condition is met
+    ///
+    /// Exit codes: 0 met, 1 not met in time, 3 no node answers, or the named node does not, 4 no primary (`--for primary` alone).
     Wait(WaitArgs),
+    /// The configuration of nodes: values with their sources, differences, and the check of a file
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Load the group for some seconds, and show requests a second, median, p99 and errors
+    Bench(BenchArgs),
+    /// A throw-away pair on this machine, with a small campaign to try
+    #[command(subcommand)]
+    Sandbox(SandboxVerb),
 }
 
 /// `status`
@@ -462,25 +481,6 @@ impl DrillKind {
             Self::Partition => "partition",
         }
     }
-}
-
-/// `wait`
-#[derive(Debug, Args)]
-pub(crate) struct WaitArgs {
-    /// What to wait for
-    #[arg(long = "for", value_enum)]
-    pub(crate) what: WaitFor,
-}
-
-/// See [`WaitArgs`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WaitFor {
-    /// Some node is confirmed primary.
-    Primary,
-    /// Every node answers, its start is confirmed by the others, a primary is confirmed, both data nodes have caught up, and
-    /// their
-    /// HTTP front ends run.
-    Ready,
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

@@ -76,6 +76,12 @@ impl Cluster {
         Ok(Self { nodes, timeout: reach.timeout, preferred, answered: AtomicBool::new(false) })
     }
 
+    /// The nodes at these addresses, without TLS: a group on this machine.
+    pub(crate) fn plain(addresses: &[String], timeout: Option<Duration>) -> Result<Self, Failure> {
+        let nodes = addresses.iter().map(|address| node(address, None)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { nodes, timeout, preferred: AtomicUsize::new(0), answered: AtomicBool::new(false) })
+    }
+
     /// In the order of the command line.
     pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes

@@ -14,6 +14,7 @@ macro_rules! eprintln {
 
 mod backoff;
 mod backup;
+mod bench;
 mod call;
 mod certificates;
 mod cli;
@@ -30,7 +31,9 @@ mod latency;
 mod orders;
 mod output_file;
 mod print;
+mod programs;
 mod replay;
+mod sandbox;
 mod usage;
 mod verbs;
 

@@ -5,9 +5,11 @@ mod audit;
 mod backup_create;
 mod backup_restore;
 mod backup_verify;
+mod bench;
 mod campaign_show;
 mod cert;
 mod certs;
+mod config;
 mod dnc;
 mod drain;
 mod drill;
@@ -29,6 +31,7 @@ mod record_get;
 mod reload;
 mod replay;
 mod role;
+mod sandbox;
 mod settings;
 mod status;
 pub(crate) mod switchover;
@@ -41,8 +44,8 @@ mod wait;
 use self::group_control::{LOAD, START, STOP, UNLOAD, UNLOAD_NOW};
 use crate::{
     cli::{
-        BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, ProxyVerb, RecordVerb, SettingsVerb,
-        TlsVerb, TokenVerb, UpgradeVerb, Verb,
+        BackupVerb, CampaignVerb, Cli, ConfigVerb, GroupVerb, ListVerb, ModeVerb, NodeVerb, ProxyVerb, RecordVerb,
+        SettingsVerb, TlsVerb, TokenVerb, UpgradeVerb, Verb,
     },
     cluster::Cluster,
     failure::Failure,
@@ -57,6 +60,7 @@ fn without_a_node(cli: &Cli) -> Option<Result<(), Failure>> {
         Verb::Backup(BackupVerb::Restore(args)) => Some(backup_restore::run(out(args.format), args)),
         Verb::Cert(verb) => Some(cert::run(cli.format, verb)),
         Verb::Certs(args) => Some(certs::run(args)),
+        Verb::Config(ConfigVerb::Check(args)) => Some(config::check(out(args.format), args)),
         _ => None,
     }
 }
@@ -67,7 +71,10 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     if let Some(done) = without_a_node(&cli) {
         return done;
     }
-    let cluster = Cluster::new(&cli.reach, matches!(cli.verb, Verb::Replay(_) | Verb::Drill(_)))?;
+    if let Verb::Sandbox(verb) = &cli.verb {
+        return Box::pin(sandbox::run(before, verb)).await;
+    }
+    let cluster = Cluster::new(&cli.reach, matches!(cli.verb, Verb::Replay(_) | Verb::Drill(_) | Verb::Bench(_)))?;
     let out = |behind| Out::new(before, behind);
     let ca = cli.reach.ca.as_deref();
     match cli.verb {
@@ -113,7 +120,12 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args, ca)).await,
         Verb::Verify(format) => verify::run(&cluster, out(format)).await,
         Verb::Tls(TlsVerb::Reload(args)) => tls_reload::run(&cluster, out(args.format), &args).await,
-        Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_)) | Verb::Cert(_) | Verb::Certs(_) => Ok(()), // done above
+        Verb::Config(verb) => Box::pin(config::run(&cluster, before, verb)).await,
+        Verb::Bench(args) => Box::pin(bench::run(&cluster, out(args.format()), &args, ca)).await,
+        Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_))
+        | Verb::Cert(_)
+        | Verb::Certs(_)
+        | Verb::Sandbox(_) => Ok(()), // done above
         Verb::Wait(args) => wait::run(&cluster, &args).await,
     }
 }
