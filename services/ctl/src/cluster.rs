@@ -77,9 +77,9 @@ impl Cluster {
     }
 
     /// The nodes at these addresses, without TLS: a group on this machine.
-    pub(crate) fn plain(addresses: &[String], timeout: Option<Duration>) -> Result<Self, Failure> {
+    pub(crate) fn plain(addresses: &[String]) -> Result<Self, Failure> {
         let nodes = addresses.iter().map(|address| node(address, None)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { nodes, timeout, preferred: AtomicUsize::new(0), answered: AtomicBool::new(false) })
+        Ok(Self { nodes, timeout: None, preferred: AtomicUsize::new(0), answered: AtomicBool::new(false) })
     }
 
     /// In the order of the command line.

@@ -71,7 +71,7 @@ fn masked(name: &str, value: Value) -> Value {
     }
 }
 
-/// A URL without its user and password; any other text as it is.
+/// A URL without its user and password; any other text unchanged.
 fn without_user(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     let end = rest.find('/').unwrap_or(rest.len());

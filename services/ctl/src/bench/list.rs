@@ -54,7 +54,7 @@ pub(crate) async fn refuse_of_others(cluster: &Cluster, name: &str, agreed: bool
     }
 }
 
-/// Why a list is left alone; none: it is not.
+/// Why a list is left alone; none: the list may be used.
 fn refusal(list: &ListInfo, campaigns: &[String], agreed: bool) -> Option<String> {
     let made_here = list.name.starts_with(PREFIX) && campaigns.is_empty();
     if agreed || made_here || list.records == 0 {
@@ -121,7 +121,7 @@ pub(crate) async fn handles(cluster: &Cluster, list: &str, at_most: usize) -> Re
 /// The campaign group that previews ask: as named, else the only group of the campaigns that have the list.
 ///
 /// # Errors
-/// There is none, or several, or previews of it are not answered in its state.
+/// No group has the list, or several have, or the group hands nothing out in its state.
 pub(crate) async fn group(cluster: &Cluster, list: &str, named: Option<&str>) -> Result<GroupInfo, Failure> {
     let request = ShowGroupsRequest { group: named.unwrap_or_default().to_owned() };
     let ask = |mut client: Client| {

@@ -30,7 +30,7 @@ pub(crate) struct BenchReport {
     no_record_left: bool,
     /// Records that stay handed out until `retrieved_timeout`: their RecordReject failed.
     not_given_back: u64,
-    /// Why the list that was made is left; none: it is deleted, or was there before.
+    /// Why the list that was made is left; none: no list is left behind.
     pub(crate) list_left: Option<String>,
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Worker {
     sent: u64,
 }
 
-/// A request before it is sent.
+/// A request that is not sent yet.
 enum Asked {
     Get(String),
     Post(Post),
@@ -90,7 +90,7 @@ impl Worker {
         true
     }
 
-    /// The record goes back to its group, as it was.
+    /// The record goes back to its group, unchanged.
     async fn give_back(&mut self, handle: u64) {
         let post = self.post(format!("/records/{handle}?req=RecordReject"), "{}".to_owned());
         let outcome = self.attempt(&Asked::Post(post)).await;

@@ -12,11 +12,15 @@ impl GroupAnswers<'_> {
     /// Whether every node has the log up to the commit index of an earlier survey on its disk, and every data node has applied it.
     ///
     /// # Errors
-    /// No node answers, one does not, there is no primary, or the first node that lacks entries.
+    /// A node does not answer, there is no primary, or the first node that lacks entries.
     pub(crate) fn is_replicated(&self, target: Option<Committed>) -> Result<(), Failure> {
         self.all_answer()?;
         let Some(Committed { index, .. }) = target else {
-            return Err(Failure::Refused(format!("not replicated: {}", self.no_primary_line())));
+            let why = match self.primary() {
+                Some(primary) => format!("{} has committed nothing yet", self.name(primary)),
+                None => self.no_primary_line(),
+            };
+            return Err(Failure::Refused(format!("not replicated: {why}")));
         };
         let behind = |seen: &NodeAnswer<'_>| {
             let status = seen.status()?;
@@ -42,7 +46,7 @@ impl GroupAnswers<'_> {
     /// Whether every node runs a release.
     ///
     /// # Errors
-    /// No node answers, one does not, or the first node of another release.
+    /// A node does not answer, or the first node of another release.
     pub(crate) fn runs_release(&self, release: &str) -> Result<(), Failure> {
         self.all_answer()?;
         let other = |seen: &NodeAnswer<'_>| {

@@ -97,4 +97,12 @@ mod tests {
         assert_eq!(addresses.of("w", Purpose::Http), None);
         assert_eq!((addresses.endpoints().len(), addresses.proxies().len()), (3, 2));
     }
+
+    #[test]
+    fn an_address_that_another_program_has_is_not_free() {
+        let addresses = Addresses::free().unwrap();
+        let taken = TcpListener::bind(addresses.endpoints()[0].as_str());
+        assert!(!addresses.are_free());
+        drop(taken);
+    }
 }

@@ -142,7 +142,7 @@ impl Running {
 /// Stops every process of the sandbox, and returns the nodes that ran.
 ///
 /// # Errors
-/// A process runs on although it was killed.
+/// A killed process runs on.
 pub(super) async fn stop_all(home: &Home) -> Result<Vec<String>, Failure> {
     let ours: Vec<(&str, Running)> = NODES.into_iter().filter_map(|node| Some((node, running(home, node)?))).collect();
     ours.iter().for_each(|(_, process)| process.signal(Signal::TERM));
@@ -169,8 +169,8 @@ async fn gone(processes: &[(&str, Running)], limit: Duration) -> bool {
     true
 }
 
-/// The start of a process that runs, clock ticks since the boot; none: there is no such process, or it has ended and waits for its
-/// parent.
+/// The start of a process that runs, clock ticks since the boot; none: no such process runs, though an ended one may
+/// wait for its parent.
 fn start_of(pid: u32) -> Option<u64> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }

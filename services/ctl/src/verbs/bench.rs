@@ -62,7 +62,7 @@ async fn load(cluster: &Cluster, args: &BenchArgs, name: &str, targets: Vec<Targ
     bench::run(Plan { targets, clients, lasts, work }).await
 }
 
-/// Why the list that was made is left; none: it is being deleted.
+/// Why the list that was made is left; none: the deletion has begun.
 async fn delete(cluster: &Cluster, name: &str) -> Option<String> {
     orders::delete_list(cluster, name, true).await.err().map(|failure| failure.to_string())
 }

@@ -5,6 +5,8 @@
 
 mod audit;
 mod backups;
+mod bench;
+mod configuration;
 mod declared;
 mod dnc;
 mod double;
@@ -17,6 +19,7 @@ mod tokens;
 mod traffic;
 mod undoing;
 mod upkeep;
+mod waits;
 
 use std::process::Output;
 

@@ -117,7 +117,7 @@ async fn a_node_without_an_http_proxy_is_neither_drained_nor_given_another_one()
     assert!(stage.health.check(Check::Ready).await.0, "it stays ready");
 }
 
-/// Each pending key with the orders that it needs.
+/// Each pending key with its orders.
 fn needs(shown: &ShownConfig) -> Vec<(&str, &[&'static str])> {
     shown.pending.iter().map(|pending| (pending.key.as_str(), pending.needs.as_slice())).collect()
 }

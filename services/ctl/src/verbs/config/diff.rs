@@ -127,7 +127,8 @@ fn is_own(key: &str) -> bool {
     key == HTTP_LISTEN || OF_EACH_NODE.contains(&key)
 }
 
-/// Every key of which two nodes that heed it have another value. With the ports of HTTP Proxy only what nodes share is compared.
+/// Every key with different values among the nodes that heed the key. Of the ports of HTTP Proxy, addresses and certificates are not
+/// compared.
 fn differences(replies: &[ShowConfigReply]) -> Vec<Difference> {
     let keys: BTreeSet<&str> = replies.iter().flat_map(|reply| &reply.keys).map(|key| key.key.as_str()).collect();
     let difference = |key: &str| {

@@ -12,7 +12,7 @@ use crate::{
     print::{self, Out},
 };
 
-/// The source of a value that nobody gave.
+/// The source of a value that stands in no file, variable or command line.
 const DEFAULT: &str = "default";
 
 #[derive(Debug, Serialize)]
