@@ -38,7 +38,8 @@ const CERTIFICATE_DAYS: u32 = 365;
 /// Starts the nodes that do not run, and makes the campaign where there is none yet.
 ///
 /// # Errors
-/// A program is missing; the directory is not a sandbox's; the group does not get whole, and then no process is left.
+/// A program is missing; the directory is not a sandbox's; the group does not get whole, and the processes that were started
+/// are then stopped again.
 pub(crate) async fn start(dir: &Path) -> Result<SandboxView, Failure> {
     let programs = Programs::find()?; // before anything is made
     let home = Home::make(dir)?;
@@ -57,7 +58,7 @@ pub(crate) async fn reset(dir: &Path) -> Result<SandboxView, Failure> {
     let programs = Programs::find()?;
     let home = Home::open(dir)?;
     let _alone = home.lock()?;
-    process::stop_all(&home).await?;
+    process::stop(&home, &NODES).await?;
     home.forget_data()?;
     up(&home, &programs).await?;
     SandboxView::of(&home)
@@ -67,7 +68,7 @@ pub(crate) async fn reset(dir: &Path) -> Result<SandboxView, Failure> {
 pub(crate) async fn stop(dir: &Path, remove: bool) -> Result<(Vec<String>, Option<Removed>), Failure> {
     let home = Home::open(dir)?;
     let _alone = home.lock()?;
-    let stopped = process::stop_all(&home).await?;
+    let stopped = process::stop(&home, &NODES).await?;
     let removed = if remove { Some(home.remove()?) } else { None };
     Ok((stopped, removed))
 }
@@ -85,7 +86,7 @@ async fn up(home: &Home, programs: &Programs) -> Result<(), Failure> {
     match ready(home, programs, &cluster, &missing, &mut started).await {
         Ok(()) => demo::ensure(&cluster, home).await,
         Err(failure) => {
-            process::stop_all(home).await?;
+            process::stop(home, &missing).await?;
             Err(failure)
         }
     }

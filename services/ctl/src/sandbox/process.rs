@@ -16,7 +16,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{NODES, home::Home};
+use super::home::Home;
 use crate::failure::Failure;
 
 /// Longer than a node's `limits.drain_timeout_ms` here.
@@ -139,12 +139,12 @@ impl Running {
     }
 }
 
-/// Stops every process of the sandbox, and returns the nodes that ran.
+/// Stops the processes of these nodes, and returns the nodes that ran.
 ///
 /// # Errors
 /// A killed process runs on.
-pub(super) async fn stop_all(home: &Home) -> Result<Vec<String>, Failure> {
-    let ours: Vec<(&str, Running)> = NODES.into_iter().filter_map(|node| Some((node, running(home, node)?))).collect();
+pub(super) async fn stop(home: &Home, nodes: &[&str]) -> Result<Vec<String>, Failure> {
+    let ours: Vec<(&str, Running)> = nodes.iter().filter_map(|node| Some((*node, running(home, node)?))).collect();
     ours.iter().for_each(|(_, process)| process.signal(Signal::TERM));
     if !gone(&ours, STOP_TIMEOUT).await {
         ours.iter().filter(|(_, process)| process.runs()).for_each(|(_, process)| process.signal(Signal::KILL));
@@ -152,7 +152,7 @@ pub(super) async fn stop_all(home: &Home) -> Result<Vec<String>, Failure> {
             return Err(Failure::Refused("a process runs on although it was killed".to_owned()));
         }
     }
-    for node in NODES {
+    for node in nodes {
         let _ = fs::remove_file(home.pid_file(node)); // a file about a process that is gone means nothing
     }
     Ok(ours.into_iter().map(|(node, _)| node.to_owned()).collect())
@@ -193,6 +193,7 @@ fn boot_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::NODES;
 
     #[test]
     fn the_start_of_a_process_is_the_22nd_field_and_an_ended_one_has_none() {
@@ -226,13 +227,13 @@ mod tests {
         home.write(&path, &serde_json::to_string(&file).unwrap()).unwrap();
         assert!(running(&home, "b").is_none() && running(&home, "w").is_none());
 
-        assert_eq!(stop_all(&home).await, Ok(vec!["a".to_owned()]));
+        assert_eq!(stop(&home, &NODES).await, Ok(vec!["a".to_owned()]));
         assert!(ours.try_wait().unwrap().is_some(), "it has ended");
         assert!(foreign.try_wait().unwrap().is_none(), "it runs on");
         foreign.kill().unwrap();
         foreign.wait().unwrap();
         assert!(!path.exists());
-        assert_eq!(stop_all(&home).await, Ok(Vec::new()));
+        assert_eq!(stop(&home, &NODES).await, Ok(Vec::new()));
     }
 
     #[test]
