@@ -169,8 +169,7 @@ async fn gone(processes: &[(&str, Running)], limit: Duration) -> bool {
     true
 }
 
-/// The start of a process that runs, clock ticks since the boot; none: no such process runs, though an ended one may
-/// wait for its parent.
+/// The start of a process, clock ticks since the boot; none: no such process runs. An ended process that waits for its parent is gone.
 fn start_of(pid: u32) -> Option<u64> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
