@@ -1,17 +1,21 @@
 //! The command line: verbs, flags, defaults. Never acts. Called by `main`.
 
 mod audit;
+mod bench;
 mod campaign;
 mod certificates;
 mod context;
+mod configuration;
 mod declare;
 mod dnc;
 mod list;
+mod sandbox;
 mod shell;
 #[cfg(test)]
 mod tests;
 mod token;
 mod upkeep;
+mod wait;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -19,9 +23,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
     audit::AuditArgs,
+    bench::{BenchArgs, BenchWhat},
     campaign::{CampaignShowArgs, CampaignVerb, GroupArgs, GroupShowArgs, GroupVerb},
     certificates::{CertVerb, CertsArgs, NewFilesArgs, TlsReloadArgs, TlsVerb},
     context::{ContextArg, ContextSetArgs, ContextShowArgs, ContextUseArgs, ContextVerb},
+    configuration::{ConfigCheckArgs, ConfigDiffArgs, ConfigShowArgs, ConfigVerb},
     declare::{ApplyArgs, ExportConfigArgs},
     dnc::{
         DncAboutArgs, DncAddArgs, DncApplyArgs, DncCheckArgs, DncExportArgs, DncImportArgs, DncListArgs, DncRemoveArgs,
@@ -31,8 +37,10 @@ pub(crate) use self::{
         CsvArgs, EncodingArg, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },
     shell::{ColorArg, ColorWhen, CompletionsArgs, ManArgs, Shell},
+    sandbox::{SandboxStopArgs, SandboxVerb},
     token::{TokenCreateArgs, TokenRevokeArgs, TokenVerb},
     upkeep::{DrainArgs, ProxyRestartArgs, ProxyVerb, ReloadArgs},
+    wait::{AwaitedRole, WaitArgs, WaitFor},
 };
 
 /// Control addresses of `make run`, where neither the command line, the environment nor a context names any.
@@ -207,7 +215,10 @@ pub(crate) enum Verb {
     /// The certificates that nodes use
     #[command(subcommand)]
     Tls(TlsVerb),
-    /// Wait until the group has a primary, or is whole: every node answers, votes by a confirmed start, and has caught up
+    /// Wait until the group has a primary, or is whole: every node answers, votes by a confirmed start, and has caught up; or until
+    /// another condition is met
+    ///
+    /// Exit codes: 0 met, 1 not met in time, 3 no node answers, or the named node does not, 4 no primary (`--for primary` alone).
     Wait(WaitArgs),
     /// Named sets of addresses, certificates and a token's file, kept in a file of contexts
     #[command(subcommand)]
@@ -221,6 +232,14 @@ pub(crate) enum Verb {
     /// Write the man pages of all verbs to a directory
     #[command(after_help = "Examples:\n  ocsctl man /usr/local/share/man/man1")]
     Man(ManArgs),
+    /// The configuration of nodes: values with their sources, differences, and the check of a file
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Load the group for some seconds, and show requests a second, median, p99 and errors
+    Bench(BenchArgs),
+    /// A throw-away pair on this machine, with a small campaign to try
+    #[command(subcommand)]
+    Sandbox(SandboxVerb),
 }
 
 impl Verb {
@@ -229,6 +248,7 @@ impl Verb {
         match self {
             Self::Replay(args) => Some(&mut args.proxies),
             Self::Drill(args) => Some(&mut args.proxies),
+            Self::Bench(args) => Some(&mut args.proxies),
             _ => None,
         }
     }
@@ -521,25 +541,6 @@ impl DrillKind {
             Self::Partition => "partition",
         }
     }
-}
-
-/// `wait`
-#[derive(Debug, Args)]
-pub(crate) struct WaitArgs {
-    /// What to wait for
-    #[arg(long = "for", value_enum)]
-    pub(crate) what: WaitFor,
-}
-
-/// See [`WaitArgs`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WaitFor {
-    /// Some node is confirmed primary.
-    Primary,
-    /// Every node answers, its start is confirmed by the others, a primary is confirmed, both data nodes have caught up, and
-    /// their
-    /// HTTP front ends run.
-    Ready,
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

@@ -102,6 +102,12 @@ impl Cluster {
         Ok(Self { nodes, timeout: reach.timeout, preferred, answered: AtomicBool::new(false) })
     }
 
+    /// The nodes at these addresses, without TLS: a group on this machine.
+    pub(crate) fn plain(addresses: &[String]) -> Result<Self, Failure> {
+        let nodes = addresses.iter().map(|address| node(address, None)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { nodes, timeout: None, preferred: AtomicUsize::new(0), answered: AtomicBool::new(false) })
+    }
+
     /// In the order of the command line.
     pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes

@@ -1,5 +1,5 @@
 //! The HTTP front ends of the group, by the nodes' own word, where the command line names none. Never sends a request.
-//! Called by `replay` and `drill`.
+//! Called by `replay`, `drill` and `bench`.
 
 use futures::future::join_all;
 

@@ -1,6 +1,7 @@
 //! The group as all its nodes describe it at one moment. Never changes anything. Called by `status`, `role`,
 //! `switchover`, `verify`, `wait` and `drill`.
 
+mod conditions;
 #[cfg(test)]
 mod tests;
 
@@ -81,7 +82,7 @@ pub(crate) struct Reported {
 
 /// The commit index of a primary at one survey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Committed {
+pub(crate) struct Committed {
     /// Term of the primary: the log of another primary may have other entries behind this index.
     term: u64,
     /// Index of the last committed entry.
@@ -267,7 +268,7 @@ impl GroupAnswers<'_> {
     }
 
     /// The primary's commit index; none without a primary, or if its answer has no commit index.
-    fn committed(&self) -> Option<Committed> {
+    pub(crate) fn committed(&self) -> Option<Committed> {
         let primary = self.primary()?;
         let index = primary.status()?.commit_index;
         (index > 0).then(|| Committed { term: primary.term(), index })
@@ -350,6 +351,6 @@ pub(crate) async fn wait_whole(cluster: &Cluster, lag_max: u64, limit: Duration)
 }
 
 /// The commit index of an earlier survey, unless the primary has changed since.
-fn of_this_reign(earlier: Option<Committed>, now: Option<Committed>) -> Option<Committed> {
+pub(crate) fn of_this_reign(earlier: Option<Committed>, now: Option<Committed>) -> Option<Committed> {
     earlier.filter(|earlier| now.is_some_and(|now| now.term == earlier.term))
 }

@@ -1,5 +1,5 @@
 //! One keep-alive connection to an HTTP Proxy at a time, one request at a time. Never sends a request twice, and tells of
-//! each failed request whether the proxy can have seen it. Called by `replay` and `drill`.
+//! each failed request whether the proxy can have seen it. Called by `replay`, `drill` and `bench`.
 
 use std::{
     fmt, fs,
@@ -242,14 +242,23 @@ impl Connection {
 
     /// Sends one request and reads its answer.
     pub(crate) async fn send(&mut self, post: &Post) -> Result<Answer, NoAnswer> {
+        let asked = request(post, &self.host, self.token.as_ref());
+        self.exchange(asked).await
+    }
+
+    /// Reads a resource; `path` is made of URL-safe characters.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Answer, NoAnswer> {
+        let asked = look(path, &self.host, self.token.as_ref());
+        self.exchange(asked).await
+    }
+
+    async fn exchange(&mut self, asked: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
         self.sender.ready().await.map_err(|_| NoAnswer::NotConnected)?;
         let exchange = async {
-            let response = self.sender.try_send_request(request(post, &self.host, self.token.as_ref())).await.map_err(
-                |mut error| {
-                    // a message that comes back was never written
-                    if error.take_message().is_some() { NoAnswer::NotConnected } else { NoAnswer::Broken }
-                },
-            )?;
+            let response = self.sender.try_send_request(asked).await.map_err(|mut error| {
+                // a message that comes back was never written
+                if error.take_message().is_some() { NoAnswer::NotConnected } else { NoAnswer::Broken }
+            })?;
             read(response).await
         };
         tokio::time::timeout(ANSWER_TIMEOUT, exchange).await.unwrap_or(Err(NoAnswer::TimedOut))
@@ -257,12 +266,25 @@ impl Connection {
 }
 
 fn request(post: &Post, host: &HeaderValue, token: Option<&HeaderValue>) -> Request<Full<Bytes>> {
-    let mut request = Request::post(post.path.as_str())
+    let request = Request::post(post.path.as_str())
         .header(HOST, host.clone())
         .header(CONTENT_TYPE, "application/json")
         .header("Idempotency-Key", post.key.as_str())
         .body(Full::new(post.body.clone()))
         .expect("paths and keys are made of URL-safe characters here");
+    bearing(request, token)
+}
+
+fn look(path: &str, host: &HeaderValue, token: Option<&HeaderValue>) -> Request<Full<Bytes>> {
+    let request = Request::get(path)
+        .header(HOST, host.clone())
+        .body(Full::default())
+        .expect("paths are made of URL-safe characters here");
+    bearing(request, token)
+}
+
+/// The request with the token of its target, if the target has one.
+fn bearing(mut request: Request<Full<Bytes>>, token: Option<&HeaderValue>) -> Request<Full<Bytes>> {
     if let Some(token) = token {
         request.headers_mut().insert(AUTHORIZATION, token.clone());
     }
@@ -309,5 +331,8 @@ mod tests {
         let post = Post { path: "/lists/demo?req=AddRecord".into(), key: "k".into(), body: Bytes::new() };
         let sent = request(&post, &targets[0].host, targets[0].token.as_ref());
         assert_eq!(sent.headers()[AUTHORIZATION], "Bearer ocs_1");
+        let looked = look("/records/7", &targets[0].host, targets[0].token.as_ref());
+        assert_eq!((looked.method().as_str(), looked.uri().path()), ("GET", "/records/7"));
+        assert_eq!(looked.headers()[AUTHORIZATION], "Bearer ocs_1");
     }
 }

@@ -1,4 +1,4 @@
-//! Durations and their percentiles. Never reads a clock. Called by the reports of `replay` and `drill`.
+//! Durations and their percentiles. Never reads a clock. Called by the reports of `replay`, `bench` and `drill`.
 
 use std::time::Duration;
 

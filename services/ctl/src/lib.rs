@@ -14,6 +14,7 @@ macro_rules! eprintln {
 
 mod backoff;
 mod backup;
+mod bench;
 mod call;
 mod certificates;
 mod cli;
@@ -31,8 +32,10 @@ mod latency;
 mod orders;
 mod output_file;
 mod print;
+mod programs;
 mod replay;
 mod tls_probe;
+mod sandbox;
 mod usage;
 mod verbs;
 

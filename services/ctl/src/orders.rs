@@ -1,6 +1,6 @@
 //! Orders that a verb gives and a drill repeats: create a list, delete a list, hand the role over.
 //!
-//! Never prints. Called by `verbs` and `drill`.
+//! Never prints. Called by `verbs`, `drill` and `bench`.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -28,6 +28,11 @@ const SWITCHOVER_TIMEOUT: Duration = Duration::from_secs(15);
 /// succeeded.
 pub(crate) async fn create_list(cluster: &Cluster, name: &str, time_zone: &str) -> Result<(), Failure> {
     let request = CreateList { name: name.to_owned(), time_zone: time_zone.to_owned(), fields: Vec::new() };
+    create_list_as(cluster, request).await
+}
+
+/// As [`create_list`], with user-defined fields.
+pub(crate) async fn create_list_as(cluster: &Cluster, request: CreateList) -> Result<(), Failure> {
     let maybe_ours = AtomicBool::new(false);
     let attempt = |mut client: Client| {
         let (request, maybe_ours) = (request.clone(), &maybe_ours);

@@ -18,7 +18,7 @@ pub(crate) fn wants_json(words: &[OsString]) -> bool {
     const NAMES: [&str; 3] = ["-o", "--format", "--report"];
     let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
     let apart = words.windows(2).any(|pair| NAMES.contains(&pair[0]) && pair[1] == "json");
-    let joined = |word: &&str| matches!(*word, "-ojson" | "-o=json" | "--format=json" | "--report=json");
+    let joined = |word: &&str| matches!(*word, "-ojson" | "-o=json" | "--format=json" | "--report=json" | "--json");
     apart || words.iter().any(joined)
 }
 
@@ -95,9 +95,14 @@ mod tests {
     #[test]
     fn json_is_asked_for_in_every_spelling_of_the_option() {
         let asked = |words: &str| wants_json(&words.split(' ').map(OsString::from).collect::<Vec<_>>());
-        for words in
-            ["status -o json", "-o json status", "status -ojson", "status --format=json", "drill --report json"]
-        {
+        for words in [
+            "status -o json",
+            "-o json status",
+            "status -ojson",
+            "status --format=json",
+            "drill --report json",
+            "bench --json",
+        ] {
             assert!(asked(words), "{words}");
         }
         assert!(!asked("status -o table") && !asked("list show json"));

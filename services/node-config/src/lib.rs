@@ -12,6 +12,7 @@ mod custom_headers;
 mod otlp;
 mod proxy;
 mod reload;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod warnings;
@@ -22,7 +23,7 @@ use std::{
 };
 
 use chassis::{
-    config::{Alternative, ConfigError},
+    config::{Alternative, ConfigError, Sources},
     logging::Logging,
     tls::TlsFiles,
 };
@@ -36,6 +37,7 @@ pub use check::Problem;
 pub use otlp::Otlp;
 pub use proxy::{Auth, CertificateAccess, ClientCertificates, HttpPort, ProxySettings, RunAs};
 pub use reload::{Changed, Counts};
+pub use shown::ShownKey;
 pub use warnings::Warning;
 
 /// `cluster.upgrade`: the primary raises the versions by itself, or an operator does.
@@ -117,6 +119,9 @@ pub struct Config {
     pub otlp: Otlp,
     /// This process's log.
     pub logging: Logging,
+    /// The source of each value; no key.
+    #[serde(skip)]
+    pub sources: Sources,
 }
 
 impl Default for Config {
@@ -138,6 +143,7 @@ impl Default for Config {
             otlp: Otlp::default(),
             // At the level "info" the engine logs each table that opens or flushes.
             logging: Logging { filter: "info,fjall=warn,lsm_tree=warn".into(), ..Logging::default() },
+            sources: Sources::default(),
         }
     }
 }
@@ -420,7 +426,9 @@ impl Config {
     /// One line: the fault, its source and its key.
     pub fn load(args: &Args) -> Result<Self, ConfigError> {
         let set = chassis::config::overrides(args.set.iter().map(String::as_str))?;
-        let mut config: Self = chassis::config::load(args.config.as_deref(), ENV_PREFIX, set, &ALTERNATIVES)?;
+        let (mut config, sources): (Self, Sources) =
+            chassis::config::load(args.config.as_deref(), ENV_PREFIX, set, &ALTERNATIVES)?;
+        config.sources = sources;
         // a default never stands against a value that an operator wrote
         let most = u32::try_from(config.limits.drain_timeout_ms).unwrap_or(u32::MAX);
         let proxy = &mut config.http_proxy;

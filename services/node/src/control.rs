@@ -19,6 +19,7 @@ mod pause;
 mod port;
 mod replace;
 mod settings;
+mod shown_config;
 mod starting;
 mod status;
 mod switchover;
@@ -43,7 +44,7 @@ use ocs_proto::{
         GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest, ImportReply,
         ListTokensReply, ListTokensRequest, PauseReply, PauseRequest, PlanDeclarationReply, PreviewImportRequest,
         ProxyRestartReply, ProxyRestartRequest, ReloadReply, ReloadRequest, RemoveDoNotCallReply, RevokeTokenReply,
-        SetModeReply, SetModeRequest, SetSettingsReply, ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
+        SetModeReply, SetModeRequest, SetSettingsReply, ShowConfigReply, ShowConfigRequest, ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
         ShowGroupsRequest, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply,
         StatusRequest, SwitchoverReply, SwitchoverRequest, TlsReloadReply, TlsReloadRequest, UpgradeReply,
         UpgradeRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
@@ -438,6 +439,10 @@ impl Control for Service {
         let reply = upkeep::drain(&self.api.upkeep, self.own(), asked, by).await;
         self.note(who, audited::drain(undo, &reply)).await;
         Ok(Response::new(reply))
+    }
+
+    async fn show_config(&self, _: Request<ShowConfigRequest>) -> Result<Response<ShowConfigReply>, Status> {
+        Ok(Response::new(shown_config::show(&self.api.upkeep, self.own()).await))
     }
 }
 

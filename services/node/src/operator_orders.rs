@@ -148,7 +148,7 @@ mod tests {
     }
 
     /// Calls that only read.
-    const READS: [&str; 17] = [
+    const READS: [&str; 18] = [
         "GetRole",
         "WatchRole",
         "Status",
@@ -166,6 +166,7 @@ mod tests {
         "ShowGroups",
         "ListTokens",
         "Audit",
+        "ShowConfig",
     ];
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod drain;
 mod reload;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use self::{drain::Drain, reload::Reload};
 
 pub(crate) use drain::successors;
 pub use reload::{Reloaded, Reloader};
+pub use shown::{Pending, ShownConfig};
 
 /// The answer where the node stops before an order is carried out.
 const STOPS: &str = "the node stops";
@@ -81,6 +83,11 @@ impl Upkeep {
         };
         let reloaded = self.carried_out(reloading).await;
         reloaded.unwrap_or_else(|| Reloaded { faults: vec![STOPS.to_owned()], changes: Vec::new() })
+    }
+
+    /// The configuration in use, and its difference to file, environment and command line as they are now. Changes nothing.
+    pub async fn shown(&self) -> ShownConfig {
+        self.inner.reload.lock().await.shown().await
     }
 
     /// Replaces HTTP Proxy by another HTTP Proxy with the present configuration, and waits until the new HTTP Proxy listens.

@@ -5,10 +5,12 @@
 
 mod changed;
 mod error;
+mod sources;
 
 pub use changed::changed_keys;
 pub use error::ConfigError;
-pub use figment::value::Dict;
+pub use figment::value::{Dict, Value};
+pub use sources::{Source, Sources, values_by_key};
 
 use std::{fs, path::Path};
 
@@ -16,7 +18,7 @@ use figment::{
     Error, Figment, Metadata, Profile, Provider,
     providers::{Format, Serialized, Toml},
     util::nest,
-    value::{Map, Value},
+    value::Map,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -37,7 +39,7 @@ pub struct Alternative {
     pub instead: &'static str,
 }
 
-/// Reads a configuration. `env_prefix` ends in `__`, as in `OCS__`: `OCS__PEER__LISTEN` is the key `peer.listen`.
+/// Reads a configuration, with the source of each value. `env_prefix` ends in `__`, as in `OCS__`: `OCS__PEER__LISTEN` is the key `peer.listen`.
 /// `overrides` comes from [`overrides`]. The type should refuse unknown keys (`serde(deny_unknown_fields)`).
 ///
 /// # Errors
@@ -47,7 +49,7 @@ pub fn load<T>(
     env_prefix: &str,
     overrides: Dict,
     alternatives: &[Alternative],
-) -> Result<T, ConfigError>
+) -> Result<(T, Sources), ConfigError>
 where
     T: Default + Serialize + DeserializeOwned,
 {
@@ -63,7 +65,7 @@ fn load_from<T>(
     environment: impl IntoIterator<Item = (String, String)>,
     overrides: Dict,
     alternatives: &[Alternative],
-) -> Result<T, ConfigError>
+) -> Result<(T, Sources), ConfigError>
 where
     T: Default + Serialize + DeserializeOwned,
 {
@@ -80,7 +82,8 @@ where
             figment = figment.merge(Given { name: "the default", keys });
         }
     }
-    figment.extract().map_err(|error| error::explain(error, env_prefix))
+    let config = figment.extract().map_err(|error| error::explain(error, env_prefix))?;
+    Ok((config, Sources::of(&figment)))
 }
 
 /// Whether a source names a key: its value is not the default.

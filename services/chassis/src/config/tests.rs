@@ -41,6 +41,7 @@ fn with(file: &str, env: &[(&str, &str)], set: &[&str]) -> Result<Whole, String>
     let env = env.iter().map(|(key, value)| (key.to_string(), value.to_string()));
     overrides(set.iter().copied())
         .and_then(|set| load_from(Some(&path), "OCS__", env, set, &[]))
+        .map(|(whole, _)| whole)
         .map_err(|error| error.to_string().replace(&format!("{}/", directory.path().display()), ""))
 }
 
@@ -117,7 +118,7 @@ fn a_pipe_is_read_as_a_file_is_and_named_in_what_is_wrong() {
         writer.write_all(text.as_bytes()).unwrap();
         drop(writer);
         let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
-        let loaded = load_from::<Whole>(Some(&path), "OCS__", [], Dict::new(), &[]);
+        let loaded = load_from::<Whole>(Some(&path), "OCS__", [], Dict::new(), &[]).map(|(whole, _)| whole);
         (path.display().to_string(), loaded.map_err(|error| error.to_string()))
     };
     assert_eq!(piped("[peer]\nname = \"a\"\n").1.unwrap().peer.name, "a");
@@ -134,7 +135,7 @@ fn a_key_with_a_default_is_empty_where_another_one_is_given_in_its_place() {
         let path = directory.path().join("t.toml");
         fs::write(&path, file).unwrap();
         let set = overrides(set.iter().copied()).unwrap();
-        load_from::<Whole>(Some(&path), "OCS__", [], set, &ALTERNATIVES).unwrap().peer.name
+        load_from::<Whole>(Some(&path), "OCS__", [], set, &ALTERNATIVES).unwrap().0.peer.name
     };
     let (members, named) = ("[[members]]\nname = \"a\"\nweight = 1\n", "[peer]\nname = \"x\"\n");
     assert_eq!(name("", &[]), "x", "the default");
@@ -142,4 +143,27 @@ fn a_key_with_a_default_is_empty_where_another_one_is_given_in_its_place() {
     assert_eq!(name("", &["members=[{name=\"a\",weight=1}]"]), "");
     assert_eq!(name(&format!("{members}{named}"), &[]), "x", "given, though equal to the default");
     assert_eq!(name(members, &["peer.name=y"]), "y");
+}
+
+#[test]
+fn every_value_has_the_source_that_won() {
+    let file =
+        "[peer]\nname = \"file\"\nlisten = \"127.0.0.1:2\"\nframes_max = 2\n[[members]]\nname = \"a\"\nweight = 1\n";
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.toml");
+    fs::write(&path, file).unwrap();
+    let environment = [("OCS__PEER__LISTEN", "127.0.0.1:3"), ("OCS__PEER__FRAMES_MAX", "3")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let set = overrides(["peer.frames_max=4"]).unwrap();
+    let (whole, sources) = load_from::<Whole>(Some(&path), "OCS__", environment, set, &[]).unwrap();
+    let of = |key| sources.of_key(key);
+    assert_eq!(of("peer.name"), Source::File);
+    assert_eq!(of("peer.listen"), Source::Environment);
+    assert_eq!(of("peer.frames_max"), Source::CommandLine);
+    assert_eq!(of("members"), Source::File, "a list is one key");
+    assert_eq!(of("peer.unknown"), Source::Default);
+    let keys: Vec<String> = values_by_key(&whole).into_keys().collect();
+    assert_eq!(keys, ["members", "peer.frames_max", "peer.listen", "peer.name"]);
+    let (_, defaults) = load_from::<Whole>(None, "OCS__", [], Dict::new(), &[]).unwrap();
+    assert!(keys.iter().all(|key| defaults.of_key(key) == Source::Default), "{defaults:?}");
 }

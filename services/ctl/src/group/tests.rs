@@ -3,7 +3,7 @@
 use clap::Parser;
 
 use super::*;
-use crate::cli::Cli;
+use crate::cli::{AwaitedRole, Cli};
 
 fn cluster() -> Cluster {
     Cluster::new(&Cli::parse_from(["ocsctl", "--endpoints", "h:1,h:2,h:3", "role"]).reach, false).unwrap()
@@ -242,4 +242,67 @@ async fn a_node_that_is_asked_for_by_name_is_named_with_the_reason_of_each_silen
     assert_eq!(silent.to_string(), line);
     let all = self::group(&cluster, whole());
     assert_eq!(all.required("x").unwrap_err().to_string(), "no node at --endpoints is \"x\": a, b, w answer");
+}
+
+#[tokio::test]
+async fn updates_are_replicated_once_every_disk_has_them_and_every_data_node_has_applied_them() {
+    let cluster = cluster();
+    let with = |change: fn(&mut [Result<Box<StatusReply>, CallError>; 3])| {
+        let mut statuses = whole();
+        statuses.iter_mut().for_each(|status| status.as_mut().unwrap().persisted_index = 100);
+        statuses[2].as_mut().unwrap().applied_index = 0; // a witness applies nothing
+        change(&mut statuses);
+        let group = group(&cluster, statuses);
+        group.is_replicated(group.committed())
+    };
+    assert_eq!(with(|_| {}), Ok(()));
+    let lacks = |node: &str, entries| Err(Failure::Refused(format!("not replicated: {node} lacks {entries} entries")));
+    assert_eq!(with(|all| all[2].as_mut().unwrap().persisted_index = 60), lacks("w", 40));
+    assert_eq!(with(|all| all[1].as_mut().unwrap().applied_index = 99), lacks("b", 1));
+    assert!(matches!(with(|all| all[1] = Err(CallError::TimedOut)), Err(Failure::Refused(_))), "a node is away");
+    let silent = with(|all| all.iter_mut().for_each(|one| *one = Err(CallError::TimedOut)));
+    assert!(matches!(silent, Err(Failure::Unreachable(_))), "{silent:?}");
+    let no_primary = with(|all| all[0] = said("a", Role::Backup, true, 5)).unwrap_err();
+    assert!(no_primary.to_string().contains("no primary visible from here"), "{no_primary}");
+}
+
+#[tokio::test]
+async fn a_node_is_drained_once_its_http_front_end_says_so_and_a_silent_one_is_not() {
+    let cluster = cluster();
+    let mut statuses = whole();
+    assert!(
+        group(&cluster, whole()).is_drained("b").unwrap_err().to_string().contains("its HTTP front end is running")
+    );
+    statuses[1].as_mut().unwrap().http_proxy = "drained".to_owned();
+    assert_eq!(group(&cluster, statuses).is_drained("b"), Ok(()));
+    let mut statuses = whole();
+    statuses[1] = Err(CallError::TimedOut);
+    assert_eq!(group(&cluster, statuses).is_drained("b").unwrap_err().exit_code(), 3);
+}
+
+#[tokio::test]
+async fn a_release_is_that_of_every_node() {
+    let cluster = cluster();
+    let mut statuses = whole();
+    statuses.iter_mut().for_each(|status| status.as_mut().unwrap().version = "0.2.0".to_owned());
+    statuses[1].as_mut().unwrap().version = "0.1.0".to_owned();
+    let mixed = group(&cluster, statuses);
+    assert_eq!(mixed.runs_release("0.2.0"), Err(Failure::Refused("b runs 0.1.0, not 0.2.0".to_owned())));
+    assert_eq!(group(&cluster, whole()).runs_release(""), Ok(()));
+}
+
+#[tokio::test]
+async fn a_role_is_the_nodes_own_word_and_a_primary_is_confirmed() {
+    let cluster = cluster();
+    let group_of_three = group(&cluster, whole());
+    for (node, role) in [("a", AwaitedRole::Primary), ("b", AwaitedRole::Backup), ("w", AwaitedRole::Witness)] {
+        assert_eq!(group_of_three.has_role(node, role), Ok(()));
+    }
+    let not = group_of_three.has_role("b", AwaitedRole::Primary).unwrap_err();
+    assert_eq!(not, Failure::Refused("b is not primary: it is backup".to_owned()));
+    let mut statuses = whole();
+    statuses[0] = said("a", Role::Primary, false, 5);
+    let not = group(&cluster, statuses).has_role("a", AwaitedRole::Primary).unwrap_err();
+    assert!(not.to_string().contains("no quorum confirms it"), "{not}");
+    assert_eq!(group_of_three.has_role("z", AwaitedRole::Backup).unwrap_err().exit_code(), 3);
 }

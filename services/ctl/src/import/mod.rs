@@ -1,6 +1,7 @@
 //! The import of a CSV file of any size, in batches that a node applies once. Never holds more than a few batches in memory.
 //! Called by `list import`, `list create --from` and `dnc import`.
 
+pub(crate) mod made;
 pub(crate) mod preview;
 pub(crate) mod target;
 #[cfg(test)]

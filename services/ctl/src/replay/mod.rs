@@ -19,8 +19,12 @@ use futures::future::join_all;
 use indicatif::ProgressBar;
 use tokio::{sync::oneshot, time::Instant};
 
-use self::{report::Meter, worker::Worker};
-pub(crate) use self::{report::Report, trace::Trace};
+use self::worker::Worker;
+pub(crate) use self::{
+    report::{End, Meter, Report},
+    trace::Trace,
+    worker::end_of,
+};
 use crate::{cluster::Cluster, export, failure::Failure, http_client::Target};
 
 /// The plan of a replay.

@@ -1,4 +1,4 @@
-//! The measurements of a replay. Never sends. Called by its workers, and by the verb that shows the report.
+//! The measurements of a replay and of a bench. Never sends. Called by their workers, and by the verb that shows the report.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ const EXAMPLES_MAX: usize = 5;
 
 /// How one attempt, or a whole request, ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// 200.
     Succeeded {
         /// The answer was that of an earlier attempt, or of an earlier replay of the same file.
@@ -103,7 +103,7 @@ impl Report {
 }
 
 /// Measures while workers work.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     began: Instant,
     bar: ProgressBar,
     state: Mutex<Measured>,
@@ -117,7 +117,7 @@ struct Measured {
 
 impl Meter {
     /// Begins to measure now.
-    pub(super) fn new(bar: ProgressBar) -> Self {
+    pub(crate) fn new(bar: ProgressBar) -> Self {
         let state = Measured { report: Report::default(), latencies: Latencies::new(), last_success: None };
         Self { began: Instant::now(), bar, state: Mutex::new(state) }
     }
@@ -128,7 +128,7 @@ impl Meter {
     }
 
     /// A request ended, now.
-    pub(super) fn ended(&self, line: u32, end: End, began: Instant) {
+    pub(crate) fn ended(&self, line: u32, end: End, began: Instant) {
         let mut state = self.state();
         state.ended(line, &end, began, Instant::now());
         if state.report.requests.is_multiple_of(64) {
@@ -139,7 +139,7 @@ impl Meter {
     }
 
     /// Ends the measuring.
-    pub(super) fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         let mut state = self.state();
         let mut report = std::mem::take(&mut state.report);
         report.p50_ms = state.latencies.quantile_ms(0.5);

@@ -53,8 +53,8 @@ impl Worker {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let end = match self.attempt(post).await {
-                Ok(answer) if !may_be_tried_again(answer.status) => return ended(&answer),
-                Ok(answer) => ended(&answer),
+                Ok(answer) if !may_be_tried_again(answer.status) => return end_of(&answer),
+                Ok(answer) => end_of(&answer),
                 Err(why) => End::NoAnswer(why.word()),
             };
             let pause = backoff.pause();
@@ -98,7 +98,8 @@ fn may_be_tried_again(status: u16) -> bool {
     matches!(status, 408 | 429 | 502 | 503 | 504)
 }
 
-fn ended(answer: &Answer) -> End {
+/// How a request ended, by its answer.
+pub(crate) fn end_of(answer: &Answer) -> End {
     if answer.status == 200 {
         return End::Succeeded { replayed: answer.replayed };
     }
@@ -121,6 +122,6 @@ mod tests {
     fn a_refusal_keeps_its_code() {
         let body = br#"{"GSW_USER_EVENT":"Error","GSW_ERROR_CODE":"RECORD_FINALISED"}"#;
         let answer = Answer { status: 404, node: None, replayed: false, body: body.as_slice().into() };
-        assert_eq!(ended(&answer), End::Refused { status: 404, code: "RECORD_FINALISED".to_owned() });
+        assert_eq!(end_of(&answer), End::Refused { status: 404, code: "RECORD_FINALISED".to_owned() });
     }
 }

@@ -3,7 +3,6 @@
 //! Decides nothing: ocsd checks the file, the directory and their owner, and reports faults.
 
 use std::{
-    env,
     fs::File,
     path::{Path, PathBuf},
     process::Command,
@@ -16,9 +15,9 @@ use crate::{
     cli::BackupRestoreArgs,
     failure::{self, Failure},
     print::Out,
+    programs::{OCSD, beside},
 };
 
-const OCSD: &str = "ocsd";
 const NEXT: &str = "the data directory is made. Start this node; it leads alone. Then start the others with empty data directories, \
                     without --bootstrap: the group becomes whole by itself (`ocsctl status`)";
 
@@ -27,7 +26,7 @@ pub(crate) fn run(out: Out, args: &BackupRestoreArgs) -> Result<(), Failure> {
     let file = File::open(&args.file).map_err(|error| Failure::file(&args.file, error))?;
     let archive = Archive::open(file).map_err(|error| Failure::file(&args.file, error))?;
     let view = View::new(&args.file, archive.head());
-    let program = args.ocsd.clone().unwrap_or_else(|| beside().unwrap_or_else(|| PathBuf::from(OCSD)));
+    let program = args.ocsd.clone().unwrap_or_else(|| beside(OCSD).unwrap_or_else(|| PathBuf::from(OCSD)));
     let ran = command(&program, args).status();
     let ran = ran.map_err(|error| Failure::Usage(format!("cannot run {}: {error}; see --ocsd", program.display())))?;
     match ran.code() {
@@ -37,12 +36,6 @@ pub(crate) fn run(out: Out, args: &BackupRestoreArgs) -> Result<(), Failure> {
         }
         _ => Err(Failure::Refused("the backup was not restored: ocsd says why above".to_owned())),
     }
-}
-
-/// The program of the same installation.
-fn beside() -> Option<PathBuf> {
-    let own = env::current_exe().ok()?;
-    Some(own.parent()?.join(OCSD)).filter(|program| program.is_file())
 }
 
 fn command(program: &Path, args: &BackupRestoreArgs) -> Command {

@@ -5,11 +5,13 @@ mod audit;
 mod backup_create;
 mod backup_restore;
 mod backup_verify;
+mod bench;
 mod campaign_show;
 mod cert;
 mod certs;
 mod completions;
 mod context;
+mod config;
 mod dnc;
 mod drain;
 mod drill;
@@ -32,6 +34,7 @@ mod record_get;
 mod reload;
 mod replay;
 mod role;
+mod sandbox;
 mod settings;
 mod status;
 mod status_watch;
@@ -45,8 +48,8 @@ mod wait;
 use self::group_control::{LOAD, START, STOP, UNLOAD, UNLOAD_NOW};
 use crate::{
     cli::{
-        BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, ProxyVerb, RecordVerb, SettingsVerb,
-        StatusArgs, TlsVerb, TokenVerb, UpgradeVerb, Verb,
+        BackupVerb, CampaignVerb, Cli, ConfigVerb, GroupVerb, ListVerb, ModeVerb, NodeVerb, ProxyVerb, RecordVerb,
+        SettingsVerb, StatusArgs, TlsVerb, TokenVerb, UpgradeVerb, Verb,
     },
     cluster::Cluster,
     contexts,
@@ -66,6 +69,7 @@ fn without_a_node(cli: &Cli) -> Option<Result<(), Failure>> {
         Verb::Context(verb) => Some(context::run(cli, verb)),
         Verb::Completions(args) => Some(completions::run(args)),
         Verb::Man(args) => Some(man::run(args)),
+        Verb::Config(ConfigVerb::Check(args)) => Some(config::check(out(args.format), args)),
         _ => None,
     }
 }
@@ -80,7 +84,10 @@ pub(crate) async fn run(mut cli: Cli) -> Result<(), Failure> {
     for line in contexts::exposed(&mut cli) {
         eprintln!("ocsctl: {line}");
     }
-    let cluster = Cluster::new(&cli.reach, matches!(cli.verb, Verb::Replay(_) | Verb::Drill(_)))?;
+    if let Verb::Sandbox(verb) = &cli.verb {
+        return Box::pin(sandbox::run(before, verb)).await;
+    }
+    let cluster = Cluster::new(&cli.reach, matches!(cli.verb, Verb::Replay(_) | Verb::Drill(_) | Verb::Bench(_)))?;
     let out = |behind| Out::new(before, behind);
     let trust = || Trust::of(&cli.reach);
     match cli.verb {
@@ -129,8 +136,13 @@ pub(crate) async fn run(mut cli: Cli) -> Result<(), Failure> {
         Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args, trust()?)).await,
         Verb::Verify(format) => verify::run(&cluster, out(format)).await,
         Verb::Tls(TlsVerb::Reload(args)) => tls_reload::run(&cluster, out(args.format), &args).await,
-        Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_)) | Verb::Cert(_) | Verb::Certs(_) => Ok(()), // done above
         Verb::Context(_) | Verb::Completions(_) | Verb::Man(_) => Ok(()), // done above
+        Verb::Config(verb) => Box::pin(config::run(&cluster, before, verb)).await,
+        Verb::Bench(args) => Box::pin(bench::run(&cluster, out(args.format()), &args, trust()?)).await,
+        Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_))
+        | Verb::Cert(_)
+        | Verb::Certs(_)
+        | Verb::Sandbox(_) => Ok(()), // done above
         Verb::Wait(args) => wait::run(&cluster, &args).await,
     }
 }

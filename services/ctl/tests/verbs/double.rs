@@ -21,7 +21,7 @@ use chassis::{
 use ocs_proto::{
     control::{
         AuditEntry, AuditRequest, ControlGroupRequest, DeclarationFault, DoNotCallEntry, GetRecordReply, GroupInfo,
-        UpgradeReply,
+        PendingKey, UpgradeReply,
     },
     outbound::{CreateToken, Declaration, DoNotCallBatch, Imported, Refusal, Reply, Setting, reply::Body},
 };
@@ -127,6 +127,14 @@ pub(crate) struct DoubleState {
     pub(crate) upkeep: Vec<String>,
     /// Why the second node does not take its new certificate.
     pub(crate) certificate_fault: String,
+    /// `limits.hold_time_ms` of the second node; none: that of the first.
+    pub(crate) hold_time_ms_of_b: Option<u64>,
+    /// What another reading of its configuration would change at the second node.
+    pub(crate) pending_of_b: Vec<PendingKey>,
+    /// Records that previews hand out, one after the other.
+    pub(crate) previews_left: u64,
+    /// Looks at records over HTTP.
+    pub(crate) looks: u64,
 }
 
 impl DoubleState {

@@ -113,7 +113,7 @@ async fn of_the_group(outputs: &mut Outputs) {
 async fn failure(double: &Double) -> Ran {
     let ran = ocsctl_at(&double.endpoints(), &["record", "get", "15", "-o", "json"]).await;
     assert_eq!(ran.code, 1, "{}", ran.err);
-    Ran { out: ran.err, ..ran }
+    Ran { out: ran.err.clone(), ..ran }
 }
 
 /// The first line of a watch.

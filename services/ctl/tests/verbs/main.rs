@@ -6,6 +6,8 @@
 mod audit;
 mod backups;
 mod contexts;
+mod bench;
+mod configuration;
 mod declared;
 mod dnc;
 mod double;
@@ -20,6 +22,7 @@ mod traffic;
 mod undoing;
 mod upkeep;
 mod watch;
+mod waits;
 
 use std::process::Output;
 

@@ -40,6 +40,12 @@ impl ProxyControl {
         self.give(Order::Settings(Box::new(settings), log_filter.to_owned())).await;
     }
 
+    /// The number of the start of the HTTP Proxy that runs; none: none runs.
+    pub fn running_start(&self) -> Option<u64> {
+        let status = self.status.borrow();
+        status.pid.map(|_| status.starts)
+    }
+
     /// Has the running HTTP Proxy replaced, and waits until another HTTP Proxy listens; `limit` bounds the wait.
     ///
     /// # Errors

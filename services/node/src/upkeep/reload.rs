@@ -42,18 +42,20 @@ impl Reloaded {
 
 /// The configuration of the process, and of its next HTTP Proxy.
 pub(super) struct Reload {
-    args: Args,
+    pub(super) args: Args,
     /// The configuration of the start: most keys count from a start on.
-    started: Config,
+    pub(super) started: Config,
     /// The configuration that was taken last.
-    taken: Config,
+    pub(super) taken: Config,
+    /// The configuration of the HTTP Proxy that ran at the last reload, and the number of that HTTP Proxy's start.
+    former: Option<(Config, u64)>,
     proxy: Option<ProxyControl>,
     reloaders: Vec<Reloader>,
 }
 
 impl Reload {
     pub(super) fn new(args: Args, config: Config, proxy: Option<ProxyControl>, reloaders: Vec<Reloader>) -> Self {
-        Self { args, started: config.clone(), taken: config, proxy, reloaders }
+        Self { args, started: config.clone(), taken: config, former: None, proxy, reloaders }
     }
 
     /// Reads, checks and takes the configuration.
@@ -65,6 +67,8 @@ impl Reload {
         let mut changes = self.take_levels(&now);
         changes.extend(self.lines(&now));
         if let Some(proxy) = &self.proxy {
+            let former = self.of_proxy().clone();
+            self.former = proxy.running_start().map(|start| (former, start));
             proxy.set(now.http_proxy.clone(), &now.logging.filter).await;
         }
         for reload in &self.reloaders {
@@ -72,6 +76,15 @@ impl Reload {
         }
         self.taken = now;
         Reloaded { faults: Vec::new(), changes }
+    }
+
+    /// The configuration of the present HTTP Proxy, or of the next one where none runs.
+    pub(super) fn of_proxy(&self) -> &Config {
+        let running = self.proxy.as_ref().and_then(ProxyControl::running_start);
+        match &self.former {
+            Some((config, start)) if running == Some(*start) => config,
+            _ => &self.taken,
+        }
     }
 
     /// The levels of the log count at once; a line only where that fails.
@@ -102,7 +115,7 @@ fn line(changed: &Changed, now: &Config) -> String {
 }
 
 /// The configuration of file, environment and command line at this moment, checked.
-async fn read(args: Args, before: Config) -> Result<Config, Vec<String>> {
+pub(super) async fn read(args: Args, before: Config) -> Result<Config, Vec<String>> {
     let reading = move || -> Result<Config, Vec<String>> {
         let now = Config::load(&args).map_err(|error| vec![error.to_string()])?;
         let checked = now.check_to_reload(&before);

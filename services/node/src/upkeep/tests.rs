@@ -116,3 +116,44 @@ async fn a_node_without_an_http_proxy_is_neither_drained_nor_given_another_one()
     assert!(stage.upkeep.restart_proxy().await.unwrap_err().contains("witness"));
     assert!(stage.health.check(Check::Ready).await.0, "it stays ready");
 }
+
+/// Each pending key with its orders.
+fn needs(shown: &ShownConfig) -> Vec<(&str, &[&'static str])> {
+    shown.pending.iter().map(|pending| (pending.key.as_str(), pending.needs.as_slice())).collect()
+}
+
+#[tokio::test]
+async fn the_configuration_in_use_is_shown_with_its_sources_and_with_what_another_reading_would_change() {
+    let stage = stage(A).await;
+    let shown = stage.upkeep.shown().await;
+    assert_eq!((needs(&shown), shown.faults.clone(), shown.witness), (Vec::new(), Vec::new(), false));
+    assert_eq!(shown.file, Some(stage.home.path().join("ocsd.toml")));
+    let source = |key: &str| shown.keys.iter().find(|shown| shown.key == key).map(|shown| shown.source.word());
+    assert_eq!(source("node.name"), Some("file"));
+    assert_eq!(source("limits.hold_time_ms"), Some("default"));
+
+    let more = "[http_proxy]\nlisten = \"127.0.0.1:9\"\n[limits]\nhold_time_ms = 4000\n[logging]\nfilter = \"warn\"\n";
+    fs::write(stage.home.path().join("ocsd.toml"), format!("{FILE}{more}")).unwrap();
+    let shown = stage.upkeep.shown().await;
+    let wanted: [(&str, &[&str]); 3] = [
+        ("http_proxy.listen", &["reload", "proxy restart"]),
+        ("limits.hold_time_ms", &["restart"]),
+        ("logging.filter", &["reload"]),
+    ];
+    assert_eq!(needs(&shown), wanted);
+    let held = &shown.pending[1];
+    assert_eq!((&held.in_use, &held.next), (&Some(5000_u64.into()), &Some(4000_u64.into())));
+    assert!(shown.keys.iter().any(|key| key.key == held.key && key.value == held.in_use), "{:?}", shown.keys);
+}
+
+#[tokio::test]
+async fn a_key_that_was_reloaded_and_needs_a_restart_is_pending_until_then_and_a_fault_is_named() {
+    let stage = stage(A).await;
+    stage.reload_with("[http_proxy]\nencoding = \"iso-8859-1\"\n[limits]\nhold_time_ms = 4000\n").await;
+    let shown = stage.upkeep.shown().await;
+    let wanted: [(&str, &[&str]); 1] = [("limits.hold_time_ms", &["restart"])];
+    assert_eq!(needs(&shown), wanted, "no HTTP Proxy runs with the former charset");
+    fs::write(stage.home.path().join("ocsd.toml"), format!("{FILE}[limits]\nhold_tim_ms = 1\n")).unwrap();
+    let shown = stage.upkeep.shown().await;
+    assert!(shown.pending.is_empty() && shown.faults[0].contains("hold_tim_ms: there is no such key"), "{shown:?}");
+}

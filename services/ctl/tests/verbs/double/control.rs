@@ -239,6 +239,30 @@ impl control_server::Control for Node {
         Ok(Response::new(DrainReply { done: reason.is_empty(), reason, node: self.name.to_owned() }))
     }
 
+    /// Two keys, an address of its own and one that the nodes share.
+    async fn show_config(&self, _: Request<ShowConfigRequest>) -> Result<Response<ShowConfigReply>, Status> {
+        let state = self.state.lock().unwrap();
+        let is_b = self.name == "b";
+        let hold_time_ms = state.hold_time_ms_of_b.filter(|_| is_b).unwrap_or(5000).to_string();
+        let key = |key: &str, value: String, source: &str| ConfigKey {
+            key: key.to_owned(),
+            value,
+            source: source.to_owned(),
+        };
+        let keys = vec![
+            key("control.listen", format!("\"{}:7401\"", self.name), "file"),
+            key("limits.hold_time_ms", hold_time_ms, "default"),
+        ];
+        Ok(Response::new(ShowConfigReply {
+            node: self.name.to_owned(),
+            witness: false,
+            file: format!("/etc/ocs/{}.toml", self.name),
+            keys,
+            pending: if is_b { state.pending_of_b.clone() } else { Vec::new() },
+            faults: state.fault_of_b.clone().filter(|_| is_b).into_iter().collect(),
+        }))
+    }
+
     /// The other node is taken in at once.
     async fn give_up(&self, _: Request<GiveUpRequest>) -> Result<Response<GiveUpReply>, Status> {
         let mut state = self.state.lock().unwrap();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use chassis::tasks::{AtEnd, Tasks};
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, Response, body::Incoming, service::service_fn};
+use hyper::{Method, Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -14,6 +14,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::DoubleState;
+
+/// The answer to an update.
+const ACKNOWLEDGED: &str = "{\"GSW_USER_EVENT\":\"Acknowledge\"}";
 
 /// Serves the front end of a node; answers its address.
 pub(super) async fn start(
@@ -60,6 +63,10 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<bytes::Bytes>>, std::io::Error> {
     let path = request.uri().to_string();
+    if request.method() == Method::GET {
+        state.lock().unwrap().looks += 1;
+        return Ok(Response::new("{\"GSW_USER_EVENT\":\"Record\"}".into()));
+    }
     let key = request.headers()["idempotency-key"].to_str().unwrap().to_owned();
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let body = String::from_utf8(body.to_vec()).unwrap();
@@ -79,6 +86,14 @@ async fn answer(
     Ok(response.body(text.into()).unwrap())
 }
 
+fn preview(state: &mut DoubleState) -> String {
+    if state.previews_left == 0 {
+        return "{\"GSW_USER_EVENT\":\"PreviewRecordEmpty\"}".to_owned();
+    }
+    state.previews_left -= 1;
+    format!("{{\"GSW_USER_EVENT\":\"PreviewRecord\",\"GSW_RECORD_HANDLE\":{}}}", 101 + state.previews_left)
+}
+
 fn apply(state: &mut DoubleState, path: String, key: String, body: String) -> String {
     if let Some(known) = state.answers.get(&key) {
         return known.clone();
@@ -90,7 +105,7 @@ fn apply(state: &mut DoubleState, path: String, key: String, body: String) -> St
             state.lists.get_mut(list).unwrap().push([String::new(), phone, String::new()]);
         }
     }
-    let text = "{\"GSW_USER_EVENT\":\"Acknowledge\"}".to_owned();
+    let text = if path.starts_with("/campaigngroups/") { preview(state) } else { ACKNOWLEDGED.to_owned() };
     state.answers.insert(key.clone(), text.clone());
     state.applied.push((path, key, body));
     text
