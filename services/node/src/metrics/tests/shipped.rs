@@ -39,8 +39,6 @@ const WORDS: [&str; 24] = [
     "avg",
     "abs",
 ];
-/// Words of the documents that begin as metrics do.
-const NO_METRICS: [&str; 2] = ["ocs_client", "ocs_drill"];
 /// Words in front of a list of labels.
 const LISTS: [&str; 4] = ["by", "on", "without", "group_left"];
 

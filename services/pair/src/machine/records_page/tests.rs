@@ -32,7 +32,7 @@ impl World {
             let raise = RaiseRules { to: version, settings: Vec::new(), release: "0.1.0".into() };
             world.ask(Body::RaiseRules(raise));
         }
-        let field = DeclaredField { column: "CLIENT".into(), kind: "varchar(20)".into(), ..DeclaredField::default() };
+        let field = DeclaredField { column: "CLIENT".into(), kind: "varchar(20)".into(), ..Default::default() };
         let list = |name: &str| DeclaredList {
             name: name.into(),
             customer_id: Some("CLIENT".into()),
