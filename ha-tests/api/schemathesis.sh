@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks a node's REST interface against its own description, with cases that schemathesis makes from it: no answer is a server error,
 # and status, content type, headers and body of each answer are those of the description. Orders that move the primary or pause
-# failover are left out, so that the group stays as it is; lists, campaigns and entries are made.
+# failover are left out, so that the group keeps its primary; lists, campaigns and entries are made.
 #
 # Usage: schemathesis.sh BASE_URL [TOKEN], or schemathesis.sh --check, which ends with 3 and the reason where the tool is missing.
 #

@@ -135,7 +135,9 @@ impl Proof {
     fn add_steady(&self, http: &mut Client, number: u64) {
         let (has_phone, has_chain) = (number.is_multiple_of(3), number.is_multiple_of(4));
         let (has_customer, is_callback) = (number.is_multiple_of(2), number.is_multiple_of(5));
-        let mut body = serde_json::json!({ "GSW_PHONE": "+999610000", "CLIENT": "other" });
+        // with a number of its own, no addition repeats another one
+        let mut body =
+            serde_json::json!({ "GSW_PHONE": "+999610000", "CLIENT": "other", "GSW_REFERENCE_ID": self.number() });
         if !has_phone {
             body["GSW_PHONE"] = self.phone().into();
         }
@@ -170,7 +172,7 @@ impl Proof {
         format!("+99962{:06}", self.number())
     }
 
-    /// Every third one has the phone of the filter.
+    /// Each third record has the phone of the filter.
     fn add_volatile(&self, http: &mut Client) -> io::Result<Answer> {
         let has_phone = self.number().is_multiple_of(3);
         let phone = if has_phone { "+999610000".to_owned() } else { self.phone() };
