@@ -9,7 +9,7 @@ CONTACTS ?=
 PREVIEW ?=
 export BIN_DIR CONTACTS PREVIEW
 
-.PHONY: help sim mutants fuzz run test build fmt lint trace bench bench-growth bench-overload bench-backup bench-campaigns bench-front drill drills scan slow upgrade clean-run
+.PHONY: help sim mutants fuzz run test build fmt lint trace bench bench-growth bench-overload bench-backup bench-campaigns bench-front bench-api api-tools api-proofs drill drills scan slow upgrade clean-run
 
 help:
 	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
@@ -25,6 +25,9 @@ help:
 	@echo 'make bench-backup    a backup at RECORDS="1000000 10000000": made idle and under load, verified, restored'
 	@echo 'make bench-campaigns SECTIONS="preview closed …": previews, cancellations, Do-Not-Call and limits against updates (ROUNDS=n, SECS=n)'
 	@echo 'make bench-front     SECTIONS="https tokens traces": updates over HTTPS against HTTP, with API tokens and with traces against none (ROUNDS=n, SECS=n)'
+	@echo 'make bench-api       SECTIONS="phone pages nothing": pages and look-ups of REST against updates and reads, at RECORDS=10000000 (ROUNDS=n, SECS=n)'
+	@echo 'make api-tools  schemathesis and generators of clients, below target/api-tools; make test uses them where they are'
+	@echo 'make api-proofs cursors over API_CHANGES=n changes and a failover, API_PATCHES=n conditional changes by each of two clients, CASES=n of schemathesis, tours of generated clients'
 	@echo 'make drill      NAME=kill-primary ROUNDS=n: something befalls a group of real processes (docs/drills)'
 	@echo 'make drills     ROUNDS=n of every drill'
 	@echo 'make scan       nmap (ROUNDS=n of each kind) and CONNECTIONS=n of random bytes over every port: all open afterwards, nothing restarted or grown'
@@ -92,9 +95,25 @@ bench: build
 	cargo build --locked --profile $(PROFILE) -p ocs-bench
 	ha-tests/bench/run.sh
 
-bench-growth bench-overload bench-backup bench-campaigns bench-front: build
+bench-growth bench-overload bench-backup bench-campaigns bench-front bench-api: build
 	cargo build --locked --profile $(PROFILE) -p ocs-bench
 	ha-tests/bench/$(@:bench-%=%).sh
+
+# The REST interface in full size (docs/api.md); make test runs a part of each proof. A tool that cannot be installed is skipped by name.
+API_CHANGES ?= 200000
+API_PATCHES ?= 10000
+CASES ?= 5000
+
+api-tools:
+	@ha-tests/api/tools.sh
+
+api-proofs: export API_CHANGES := $(API_CHANGES)
+api-proofs: export API_PATCHES := $(API_PATCHES)
+api-proofs: export CASES := $(CASES)
+api-proofs: build api-tools
+	ha-tests/api/with-group.sh ha-tests/api/schemathesis.sh
+	ha-tests/api/with-group.sh ha-tests/api/clients.sh
+	cargo test --locked --release -p ocs-ha-tests --test group -- --nocapture api_proofs::
 
 # Drills: see docs/drills. FLAGS: --seed S, --out FILE.json, --strict.
 NAME ?= kill-primary

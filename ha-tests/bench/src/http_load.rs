@@ -3,15 +3,19 @@
 
 mod access;
 mod answer;
+mod pace;
 mod request;
 mod wire;
 
 use std::{io, time::Instant};
 
+use tokio::time::Interval;
+
 use self::wire::Wire;
 pub(crate) use self::{
     access::Access,
     answer::{is_ok, read_whole, records, value_of},
+    pace::Pace,
     request::{Place, Request, Target, What},
 };
 use crate::{
@@ -20,15 +24,21 @@ use crate::{
     window::{Samples, Window, all},
 };
 
-pub(crate) async fn run(target: &Target, access: &Access, load: &Load) -> Result<Line, Failure> {
+pub(crate) async fn run(target: &Target, access: &Access, load: &Load, pace: Pace) -> Result<Line, Failure> {
     let callers = callers(target, access, load.clients).await?;
     let window = load.window();
-    Ok(all(callers.into_iter().map(|caller| one(caller, window))).await?.line(load))
+    let turns = |client: usize| pace.turns(Place { client: client as u64, clients: load.clients as u64 });
+    let loops = callers.into_iter().enumerate().map(|(client, caller)| one(caller, window, turns(client)));
+    Ok(all(loops).await?.line(load))
 }
 
-async fn one(mut caller: Caller, window: Window) -> Result<Samples, Failure> {
+/// A closed loop; with turns, each request waits for its turn.
+async fn one(mut caller: Caller, window: Window, mut turns: Option<Interval>) -> Result<Samples, Failure> {
     let mut samples = Samples::default();
     while !window.over() {
+        if let Some(turns) = &mut turns {
+            turns.tick().await;
+        }
         let since = Instant::now();
         let fine = caller.ask().await?;
         samples.took(&window, since, fine);
@@ -66,6 +76,7 @@ impl Caller {
         self.request.write(&mut self.sending)?;
         self.exchange().await?;
         let fine = self.request.is_answered(&self.answer);
+        self.request.note(&self.answer);
         if !fine || !self.request.has_report() {
             return Ok(fine);
         }

@@ -42,6 +42,8 @@ enum Task {
         access: http_load::Access,
         #[command(flatten)]
         load: Load,
+        #[command(flatten)]
+        pace: http_load::Pace,
     },
     /// Closed loops of updates, and the time until previews beside them are answered for the first time
     First(first::First),
@@ -161,8 +163,8 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<(), Failure> {
     match task {
-        Task::Http { target, access, load } => {
-            report_line(one_thread()?.block_on(http_load::run(&target, &access, &load))?)
+        Task::Http { target, access, load, pace } => {
+            report_line(one_thread()?.block_on(http_load::run(&target, &access, &load, pace))?)
         }
         Task::First(first) => one_thread()?.block_on(first::run(&first, tell)),
         Task::Pause(pause) => one_thread()?.block_on(pause::run(&pause, tell)),

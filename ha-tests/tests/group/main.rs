@@ -6,6 +6,8 @@
 
 mod access;
 mod api;
+mod api_proofs;
+mod api_tools;
 mod audit;
 mod backup;
 mod balancer;

@@ -20,8 +20,8 @@ use ocs_proto::{
     link::{ApiAnswer, ApiBackups, ApiCall, ApiOrder, ApiRequest, api_answer::Told, api_call::Asked, api_order::Order},
 };
 use outbound::{
-    AccessScope, Body, Handle, Origin, RecordName, Refusal, RefusalCode, Reply, ReplyBody, Request, Resource, Value,
-    key,
+    AccessScope, Answer, Body, Handle, Origin, Query, RecordName, Refusal, RefusalCode, Reply, Request, Resource,
+    Value, key,
     wire::{self, records::name_from_wire},
 };
 use pair::Door;
@@ -86,6 +86,21 @@ struct Calling {
 }
 
 impl Calling {
+    /// Takes a call apart: its id, and the question, request or order. `now`: the moment from which its deadline counts.
+    fn of(call: ApiCall, now: Instant) -> (u64, Self, Option<Asked>) {
+        let ApiCall { id, deadline_ms, credential: token, certificate, address, asked, .. } = call;
+        let calling = Self {
+            shown: Shown { token, certificate, address },
+            trace: SpanContext::from_bytes(&call.trace),
+            deadline: now + Duration::from_millis(deadline_ms.into()),
+            tenant: call.tenant,
+            limit: call.limit,
+            cursor: call.cursor.to_vec(),
+            idempotency_key: call.idempotency_key.to_vec(),
+        };
+        (id, calling, asked)
+    }
+
     /// The update of a body, with the client's address and in the trace of the call.
     fn update(&self, body: Body) -> EncodedBody {
         EncodedBody::of(body).at(&self.shown.address).traced(self.trace)
@@ -116,6 +131,13 @@ fn of_reply(id: u64, reply: Reply) -> ApiAnswer {
     ApiAnswer { id, told: Some(Told::Reply(wire::reply_into_wire(reply))), ..ApiAnswer::default() }
 }
 
+fn of_answered(id: u64, answered: Answered) -> ApiAnswer {
+    match answered {
+        Ok((told, next)) => ApiAnswer { id, next: next.into(), told: Some(told) },
+        Err(reply) => of_reply(id, reply),
+    }
+}
+
 impl Rest {
     /// `door`: the way of requests, commands and questions.
     pub(crate) fn new(door: Arc<Door>) -> Self {
@@ -139,20 +161,14 @@ impl Rest {
         {
             return calls.iter().map(|call| of_reply(call.id, reply.clone())).collect();
         }
+        if calls.iter().all(is_quick) {
+            return self.quick(judge, calls, now).await;
+        }
         join_all(calls.into_iter().map(|call| Box::pin(self.one(judge, call, now)))).await
     }
 
     async fn one(&self, judge: &Judge, call: ApiCall, now: Instant) -> ApiAnswer {
-        let ApiCall { id, deadline_ms, credential: token, certificate, address, asked, .. } = call;
-        let calling = Calling {
-            shown: Shown { token, certificate, address },
-            trace: SpanContext::from_bytes(&call.trace),
-            deadline: now + Duration::from_millis(deadline_ms.into()),
-            tenant: call.tenant,
-            limit: call.limit,
-            cursor: call.cursor.to_vec(),
-            idempotency_key: call.idempotency_key.to_vec(),
-        };
+        let (id, calling, asked) = Calling::of(call, now);
         let answered = match asked {
             None => Err(unreadable()),
             Some(Asked::Request(request)) => self.request(judge, &calling, request).await,
@@ -162,10 +178,7 @@ impl Rest {
             }
             Some(asked) => self.question(judge, &calling, asked).await,
         };
-        match answered {
-            Ok((told, next)) => ApiAnswer { id, next: next.into(), told: Some(told) },
-            Err(reply) => of_reply(id, reply),
-        }
+        of_answered(id, answered)
     }
 
     // === requests ===
@@ -174,15 +187,10 @@ impl Rest {
     async fn request(&self, judge: &Judge, calling: &Calling, asked: ApiRequest) -> Answered {
         let message = ocs_proto::outbound::Request::decode(asked.request).map_err(|_| unreadable())?;
         let mut request = wire::request_from_wire(message).map_err(|_| unreadable())?;
-        if let Some(RecordName::InList { list, record_id }) = asked.record.map(name_from_wire) {
-            request.resource = Resource::Record(self.handle(list, record_id).await?);
+        if let Some(name @ RecordName::InList { .. }) = asked.record.map(name_from_wire) {
+            request.resource = Resource::Record(self.handle(judge, calling, &request, name).await?);
         }
-        match judge.admit(&calling.shown, &request, true) {
-            Admission::AsSent => {}
-            Admission::As(Known { tenant, principal }) => (request.tenant, request.principal) = (tenant, principal),
-            Admission::Refused(reply) => return Err(reply),
-            Admission::Unsettled => return Err(unreadable()),
-        }
+        let request = admitted(judge, &calling.shown, request)?;
         self.check_version(request.rules_min())?;
         let reads = request.verb.reads();
         let body = Body::Request(request);
@@ -193,15 +201,24 @@ impl Rest {
         Ok((done(reply), Vec::new()))
     }
 
-    async fn handle(&self, list: String, record_id: u64) -> Result<Handle, Reply> {
-        let state = self.door.engine().state().clone();
-        let reply = beside(move || state.read_by_id(&list, record_id)).await?;
-        let ReplyBody::Done(done) = &reply.body else { return Err(reply) };
-        let handle = done.attributes.iter().find_map(|(name, value)| match value {
+    /// The handle of a record by list and record_id. The client is judged before the look-up: a client learns of no record in a list
+    /// that its credential does not reach.
+    async fn handle(
+        &self,
+        judge: &Judge,
+        calling: &Calling,
+        request: &Request,
+        name: RecordName,
+    ) -> Result<Handle, Reply> {
+        let RecordName::InList { list, .. } = &name else { return Err(unreadable()) };
+        let on_list = Request { resource: Resource::List(list.clone()), ..request.clone() };
+        let tenant = admitted(judge, &calling.shown, on_list)?.tenant;
+        let Answer::Records(page) = self.ask(Query::Record { name, tenant }).await? else { return Err(unreadable()) };
+        let handle = |(name, value): &(String, Value)| match value {
             Value::Int(handle) if name == key::RECORD_HANDLE => u64::try_from(*handle).ok(),
             _ => None,
-        });
-        handle.map(Handle).ok_or_else(unreadable)
+        };
+        page.rows.iter().flatten().find_map(handle).map(Handle).ok_or_else(unreadable)
     }
 
     /// Refuses what the group does not decide yet: the primary may run a release that cannot read the command.
@@ -249,6 +266,20 @@ const fn name_of(order: &Order) -> &'static str {
 fn named(Who { principal, address }: &Who) -> String {
     let name = if principal.is_empty() { "a client without a credential" } else { principal };
     if address.is_empty() { format!("{name} (REST)") } else { format!("{name} (REST, {address})") }
+}
+
+/// The request with tenant and principal of its client.
+///
+/// # Errors
+/// The refusal of a client that may not ask.
+fn admitted(judge: &Judge, shown: &Shown, mut request: Request) -> Result<Request, Reply> {
+    match judge.admit(shown, &request, true) {
+        Admission::AsSent => {}
+        Admission::As(Known { tenant, principal }) => (request.tenant, request.principal) = (tenant, principal),
+        Admission::Refused(reply) => return Err(reply),
+        Admission::Unsettled => return Err(unreadable()),
+    }
+    Ok(request)
 }
 
 /// The outcome of a request or a command.

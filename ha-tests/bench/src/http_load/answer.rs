@@ -5,6 +5,9 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+/// Bytes at the end of a page in which its cursor stands.
+const NEXT_BYTES_MAX: usize = 256;
+
 /// Reads one answer.
 pub(crate) async fn read_whole(socket: &mut (impl AsyncRead + Unpin), answer: &mut Vec<u8>) -> io::Result<()> {
     answer.clear();
@@ -46,6 +49,18 @@ pub(super) fn is_preview(answer: &[u8]) -> bool {
 /// The handle of the answer's record.
 pub(super) fn handle(answer: &[u8]) -> Option<u64> {
     number(answer, br#""GSW_RECORD_HANDLE":"#)
+}
+
+/// Whether a page has no record.
+pub(super) fn is_empty_page(answer: &[u8]) -> bool {
+    behind(answer, br#"{"items":[]"#).is_some()
+}
+
+/// The cursor behind a page, the last member of its answer; none: the page is the last.
+pub(super) fn next(answer: &[u8]) -> Option<&str> {
+    let end = &answer[answer.len().saturating_sub(NEXT_BYTES_MAX)..];
+    let text = behind(end, br#""next":""#)?;
+    std::str::from_utf8(text).ok()?.split('"').next()
 }
 
 /// The number of records that a request has changed.
@@ -102,6 +117,21 @@ mod tests {
         ] {
             assert!(!is_preview(answer.as_bytes()), "{answer}");
         }
+    }
+
+    #[test]
+    fn the_cursor_of_a_page_is_its_last_member() {
+        let page = |items: &str, next: &str| format!("HTTP/1.1 200 OK\r\n\r\n{{\"items\":[{items}]{next}}}");
+        let long = format!("{{\"note\":\"{}\"}}", "n".repeat(1000));
+        for (items, more, cursor) in [
+            ("", "", None),
+            ("", r#","next":"AQ""#, Some("AQ")),
+            (long.as_str(), r#","next":"AQ""#, Some("AQ")),
+            (long.as_str(), "", None),
+        ] {
+            assert_eq!(next(page(items, more).as_bytes()), cursor, "{more}");
+        }
+        assert!(is_empty_page(page("", r#","next":"AQ""#).as_bytes()) && !is_empty_page(page(&long, "").as_bytes()));
     }
 
     #[test]

@@ -11,6 +11,11 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 use super::answer;
 
+/// Records of a page at most.
+const PAGE_RECORDS: u32 = 100;
+/// A call result that no record of a measurement has.
+const NO_RECORD: &str = "&result=NuTone";
+
 /// Phones that no file of a measurement has: ten digits behind a prefix.
 const NEW_PHONES: u64 = 10_000_000_000;
 
@@ -35,6 +40,12 @@ pub(crate) enum What {
     CancelPhone,
     /// `DoNotCall` by a new phone
     Dnc,
+    /// `GET /api/v1/lists/<list>/records?phone=`: a page with the record of a phone
+    ByPhone,
+    /// `GET /api/v1/lists/<list>/records`: the pages of a walk through the list, which begins anew behind the last
+    Page,
+    /// The same with a filter that no record fits: pages without a record
+    EmptyPage,
 }
 
 /// The address and the resources of a loader's requests.
@@ -95,6 +106,8 @@ pub(crate) struct Request {
     authorization: String,
     /// Requests so far that take each number once.
     taken: u64,
+    /// The parameter of the next page of a walk; empty: the first page.
+    cursor: String,
     body: Vec<u8>,
     random: SmallRng,
 }
@@ -102,8 +115,8 @@ pub(crate) struct Request {
 impl Request {
     /// Has a random source of its own.
     pub(crate) fn new(target: Target, place: Place) -> Self {
-        let (authorization, body) = (String::new(), Vec::with_capacity(512));
-        Self { target, place, authorization, taken: 0, body, random: SmallRng::from_os_rng() }
+        let (authorization, cursor, body) = (String::new(), String::new(), Vec::with_capacity(512));
+        Self { target, place, authorization, taken: 0, cursor, body, random: SmallRng::from_os_rng() }
     }
 
     /// The same requests, each with a header line, which ends in CR LF.
@@ -132,6 +145,20 @@ impl Request {
             }
             What::CancelPhone => self.write_cancel(buffer),
             What::Dnc => self.write_do_not_call(buffer),
+            What::ByPhone => {
+                let number = self.any_number();
+                let list = &self.target.list;
+                self.get(buffer, format_args!("/api/v1/lists/{list}/records?phone=%2B9995{number:08}"))
+            }
+            What::Page => self.write_page("", buffer),
+            What::EmptyPage => self.write_page(NO_RECORD, buffer),
+        }
+    }
+
+    /// Notes an answer, from which a walk goes on.
+    pub(super) fn note(&mut self, answer: &[u8]) {
+        if matches!(self.target.what, What::Page | What::EmptyPage) {
+            self.cursor = answer::next(answer).map(|next| format!("&cursor={next}")).unwrap_or_default();
         }
     }
 
@@ -140,6 +167,8 @@ impl Request {
         match self.target.what {
             What::Preview | What::Cycle => answer::is_preview(answer),
             What::CancelPhone => answer::is_ok(answer) && answer::records(answer) == Some(1),
+            What::ByPhone | What::Page => answer::is_ok(answer) && answer::handle(answer).is_some(),
+            What::EmptyPage => answer::is_ok(answer) && answer::is_empty_page(answer),
             _ => answer::is_ok(answer),
         }
     }
@@ -186,6 +215,11 @@ impl Request {
         let phone = self.random.random_range(0..NEW_PHONES);
         write!(self.new_body(), "{{\"GSW_MESSAGE\":\"asked by phone\"}}")?;
         self.post(buffer, format_args!("/phones/+9997{phone:010}?req=DoNotCall"))
+    }
+
+    fn write_page(&self, filter: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
+        let (list, cursor) = (&self.target.list, &self.cursor);
+        self.get(buffer, format_args!("/api/v1/lists/{list}/records?limit={PAGE_RECORDS}{filter}{cursor}"))
     }
 
     /// Any of the numbers.
@@ -297,6 +331,30 @@ mod tests {
         let text = written(&mut request);
         assert!(text.starts_with("POST /campaigngroups/Bench@Agents?req=PreviewRecordRequest HTTP/1.1\r\n"), "{text}");
         assert!(text.ends_with("\r\n\r\n{\"GSW_AGENT_ID\":\"agent-63\"}"), "{text}");
+    }
+
+    #[test]
+    fn a_walk_goes_on_behind_each_page_and_begins_anew_behind_the_last() {
+        let mut request = Request::new(
+            Target { what: What::Page, list: "bench".to_owned(), ..Target::updates("h:1", 1) },
+            Place::ALONE,
+        );
+        let target = "/api/v1/lists/bench/records?limit=100";
+        assert_eq!(target_of(&mut request), target);
+        request.note(b"HTTP/1.1 200 OK\r\n\r\n{\"items\":[{\"GSW_RECORD_HANDLE\":1}],\"next\":\"AQ_-\"}");
+        assert_eq!(target_of(&mut request), format!("{target}&cursor=AQ_-"));
+        request.note(b"HTTP/1.1 200 OK\r\n\r\n{\"items\":[]}");
+        assert_eq!(target_of(&mut request), target);
+    }
+
+    #[test]
+    fn a_page_is_answered_by_records_and_an_empty_one_by_none() {
+        for (items, page, empty) in [(r#"{"GSW_RECORD_HANDLE":1}"#, true, false), ("", false, true)] {
+            let answer = format!("HTTP/1.1 200 OK\r\n\r\n{{\"items\":[{items}]}}");
+            let is_answered = |what| of(what, Place::ALONE).is_answered(answer.as_bytes());
+            assert_eq!((is_answered(What::Page), is_answered(What::EmptyPage)), (page, empty), "{items}");
+            assert_eq!(is_answered(What::ByPhone), page, "{items}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use ocs_proto::{
     link::{ApiCall, ApiDeclare, ApiEmpty, ApiName, ApiOrder, ApiRequest, api_call::Asked, api_order::Order},
 };
 use outbound::{
-    AccessScope, Attributes, Handle, RecordName, Refusal, RefusalCode, Request, Resource, Verb,
+    AccessScope, Attributes, Handle, RecordName, Refusal, RefusalCode, Request, Resource, Value, Verb,
     declaration::Declaration, key, wire,
 };
 use percent_encoding::percent_decode_str;
@@ -54,6 +54,8 @@ pub struct Call {
     /// The identifier of a declared thing that is to be made, for its `Location`; empty: nothing is made, or its identifier is the
     /// answer's.
     pub made: String,
+    /// The call only asks for the plan of an order.
+    pub plans: bool,
 }
 
 impl Call {
@@ -150,8 +152,8 @@ fn call(
     let idempotency_key = from_http::idempotency_key(incoming.headers)?.unwrap_or_default();
     let mut parts = Parts { incoming, route, segments, parameters, tenant: tenant.clone() };
     let asked = parts.asked()?;
-    let made = made(route.operation, &asked);
-    Ok(Call { route, asked: Some(asked), tenant, limit, cursor, idempotency_key, made })
+    let (made, plans) = (made(route.operation, &asked), plans(&asked));
+    Ok(Call { route, asked: Some(asked), tenant, limit, cursor, idempotency_key, made, plans })
 }
 
 /// Whether the answer of an operation comes in pages.
@@ -193,6 +195,11 @@ fn made(operation: Operation, asked: &Asked) -> String {
         _ => None,
     }
     .unwrap_or_default()
+}
+
+/// Whether an order is only planned.
+fn plans(asked: &Asked) -> bool {
+    matches!(asked, Asked::Order(ApiOrder { order: Some(Order::Switchover(SwitchoverRequest { dry_run: true, .. })) }))
 }
 
 impl Parts<'_, '_> {
@@ -274,6 +281,7 @@ impl Parts<'_, '_> {
     fn request(&self, verb: Verb, resource: Resource, record: Option<RecordName>) -> Result<Asked, Refusal> {
         object::check_json(self.incoming)?;
         let mut request = from_http::of_body(self.incoming, resource, verb, self.tenant.clone())?;
+        check_record_id(&request.attributes, record.as_ref())?;
         request.attributes = without(request.attributes, key::RECORD_ID);
         if verb == Verb::PatchRecord {
             request.attributes.sent.if_match = object::if_match(self.incoming.headers)?;
@@ -318,6 +326,18 @@ impl Parts<'_, '_> {
 
 fn order(order: Order) -> Asked {
     Asked::Order(ApiOrder { order: Some(order) })
+}
+
+/// Refuses a record_id that differs from that of the path; the same number repeats the path (spec 5).
+fn check_record_id(attributes: &Attributes, of_path: Option<&RecordName>) -> Result<(), Refusal> {
+    let (Some(given), Some(RecordName::InList { record_id, .. })) = (attributes.get(key::RECORD_ID), of_path) else {
+        return Ok(());
+    };
+    let is_same = match given {
+        Value::Int(number) => u64::try_from(*number) == Ok(*record_id),
+        Value::Str(text) => text.trim().parse() == Ok(*record_id),
+    };
+    if is_same { Ok(()) } else { Err(bad(format!("{} differs from the {record_id} of the path", key::RECORD_ID))) }
 }
 
 /// Attributes without a key.

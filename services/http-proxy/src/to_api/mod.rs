@@ -52,7 +52,7 @@ pub fn to_api(call: &Call, answer: ApiAnswer, base: impl Fn() -> String) -> Answ
         Some(Told::DoNotCall(entries)) => items(entries.entries.into_iter().map(things::entry).collect()),
         Some(Told::Cluster(status)) => json_answer(StatusCode::OK, things::cluster(status)),
         Some(Told::History(history)) => json_answer(StatusCode::OK, things::history(history)),
-        Some(Told::Switchover(reply)) => things::switchover(reply),
+        Some(Told::Switchover(reply)) => things::switchover(reply, call.plans),
         Some(Told::Pause(reply)) => things::pause(reply),
         Some(Told::Backups(backups)) => json_answer(StatusCode::OK, things::backups(backups)),
         Some(Told::Audit(entries)) => items(entries.entries.into_iter().map(things::audit_entry).collect()),

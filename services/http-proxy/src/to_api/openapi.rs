@@ -2,9 +2,11 @@
 //!
 //! Never describes an operation that the table lacks. Called once, by the page.
 
+mod described;
+
 use utoipa::openapi::{
-    Components, ComponentsBuilder, Content, ContentBuilder, HttpMethod, InfoBuilder, ObjectBuilder, OpenApiBuilder,
-    Paths, Ref, RefOr, Required, Response, ResponseBuilder, Schema, SecurityRequirement, Type,
+    Components, ComponentsBuilder, Content, ContentBuilder, Header, HttpMethod, InfoBuilder, ObjectBuilder,
+    OpenApiBuilder, Paths, Ref, RefOr, Required, Response, ResponseBuilder, Schema, SecurityRequirement, Type,
     extensions::Extensions,
     path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
     request_body::{RequestBody, RequestBodyBuilder},
@@ -151,9 +153,9 @@ fn body(route: &Route) -> Option<RequestBody> {
     let schema = match route.operation {
         Of::AddRecord | Of::PatchRecord | Of::Reschedule | Of::Cancel | Of::StopRecord | Of::Processed => "Record",
         Of::Preview => "Record",
-        Of::MakeList | Of::ChangeList => "List",
+        Of::MakeList | Of::ChangeList => "ListDeclaration",
         Of::MakeCampaign | Of::ChangeCampaign => "Campaign",
-        Of::MakeGroup => "CampaignGroup",
+        Of::MakeGroup => "CampaignGroupDeclaration",
         Of::Enter => "DoNotCallEntry",
         Of::EnterBatch => "DoNotCallBatch",
         Of::Switchover if route.method == "POST" => "SwitchoverOrder",
@@ -166,28 +168,34 @@ fn body(route: &Route) -> Option<RequestBody> {
 
 fn responses(route: &Route) -> Vec<(&'static str, RefOr<Response>)> {
     use Operation as Of;
-    let one = |status: &'static str, means: &str, schema: &str| {
-        (status, RefOr::T(ResponseBuilder::new().description(means).content(JSON, content(schema)).build()))
-    };
+    let built = |means: &str, schema: &str| ResponseBuilder::new().description(means).content(JSON, content(schema));
+    let one = |status: &'static str, means: &str, schema: &str| (status, RefOr::T(built(means, schema).build()));
+    let tagged =
+        |means: &str, schema: &str| ("200", RefOr::T(built(means, schema).header("ETag", Header::default()).build()));
+    let made = |of: ResponseBuilder| ("201", RefOr::T(of.header("Location", Header::default()).build()));
     let good = match route.operation {
         Of::Lists => one("200", "A page of lists", "ListPage"),
         Of::List => one("200", "The list", "List"),
         Of::Records => one("200", "A page of records", "RecordPage"),
-        Of::Record => one("200", "The record; its ETag is a header", "Record"),
+        Of::Record => tagged("The record; its ETag is the version of its row", "Record"),
+        Of::PatchRecord => tagged("Changed; the ETag is that of the row as written", "Acknowledgement"),
         Of::Campaigns => one("200", "A page of campaigns", "CampaignPage"),
         Of::Campaign => one("200", "The campaign", "Campaign"),
         Of::Groups => one("200", "A page of campaign groups", "CampaignGroupPage"),
         Of::Group => one("200", "The campaign group", "CampaignGroup"),
         Of::Entries => one("200", "The entries that count now", "DoNotCallPage"),
-        Of::AddRecord | Of::MakeList | Of::MakeCampaign | Of::MakeGroup => {
-            one("201", "Made; Location names the resource", "Acknowledgement")
+        Of::AddRecord => made(built("Made; Location names the record", "Record")),
+        Of::MakeList | Of::MakeCampaign | Of::MakeGroup => {
+            made(built("Made; Location names the resource", "Acknowledgement"))
         }
         Of::EnterBatch => one("200", "The outcome of each entry", "DoNotCallOutcome"),
         Of::Remove => ("204", RefOr::T(ResponseBuilder::new().description("Taken back").build())),
         Of::Audit => one("200", "A page of the audit, oldest rows first", "AuditPage"),
-        Of::Cluster | Of::History | Of::Switchover | Of::Pause | Of::Resume | Of::Backups => {
-            one("200", "The answer of the node", "Acknowledgement")
-        }
+        Of::Cluster => one("200", "The node that answers, and its group", "Cluster"),
+        Of::History => one("200", "Changes of the role, oldest first", "History"),
+        Of::Switchover => one("200", "The outcome, or the plan with its candidates", "SwitchoverReport"),
+        Of::Pause | Of::Resume => one("200", "Done", "OrderDone"),
+        Of::Backups => one("200", "The schedule, and its last backup and failure", "Backups"),
         _ => one("200", "Done", "Acknowledgement"),
     };
     let problem = |status: &'static str, means: &str| {
@@ -225,7 +233,7 @@ fn content(schema: &str) -> Content {
 fn components() -> Components {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     let mut built = ComponentsBuilder::new().security_scheme(BEARER, SecurityScheme::Http(bearer));
-    for (name, schema) in schemas() {
+    for (name, schema) in schemas().into_iter().chain(described::all()) {
         built = built.schema(name, schema);
     }
     built.build()
@@ -235,20 +243,13 @@ fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
         ("Record", record().into()),
         ("RecordPage", page("Record")),
-        ("List", open([("name", string()), ("dbid", integer()), ("time_zone", string())])),
         ("ListPage", page("List")),
-        ("Campaign", open([("name", string()), ("dbid", integer()), ("tenant", string())])),
         ("CampaignPage", page("Campaign")),
-        (
-            "CampaignGroup",
-            open([("campaign", string()), ("group", string()), ("dbid", integer()), ("state", string())]),
-        ),
         ("CampaignGroupPage", page("CampaignGroup")),
         ("DoNotCallEntry", entry().into()),
         ("DoNotCallPage", page("DoNotCallEntry")),
         ("DoNotCallBatch", batch().into()),
         ("DoNotCallOutcome", open([("entered", integer()), ("stood", integer())])),
-        ("AuditEntry", open([("at_us", integer()), ("number", integer()), ("what", string()), ("outcome", string())])),
         ("AuditPage", page("AuditEntry")),
         ("SwitchoverOrder", ObjectBuilder::new().property("to", string()).into()),
         ("Acknowledgement", open([])),

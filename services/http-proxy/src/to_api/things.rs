@@ -167,16 +167,14 @@ pub(super) fn history(history: HistoryReply) -> Json {
     json!({ "items": history.entries.into_iter().map(entry).collect::<Vec<_>>(), "confirmed": history.confirmed })
 }
 
-/// The outcome of a switchover. A plan that names a target is no refusal.
-pub(super) fn switchover(reply: SwitchoverReply) -> Answer {
-    if !reply.done && reply.to.is_empty() {
-        return conflict(&reply.reason);
-    }
-    let candidate = |candidate: ocs_proto::control::Candidate| json!({ "node": candidate.node, "eligible": candidate.eligible, "reason": candidate.reason });
-    let is_plan = reply.reason.starts_with("dry run");
+/// The outcome of a switchover, or its plan: the candidates with their reasons, and `to` empty where no candidate is eligible.
+pub(super) fn switchover(reply: SwitchoverReply, plans: bool) -> Answer {
+    // a node that is not the primary names no candidates, and has no plan
+    let is_plan = plans && !reply.candidates.is_empty();
     if !reply.done && !is_plan {
         return conflict(&reply.reason);
     }
+    let candidate = |candidate: ocs_proto::control::Candidate| json!({ "node": candidate.node, "eligible": candidate.eligible, "reason": candidate.reason });
     json_answer(
         StatusCode::OK,
         json!({

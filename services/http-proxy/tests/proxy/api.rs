@@ -9,7 +9,7 @@ use http_proxy::{
     to_http::{Answer, Content},
 };
 use ocs_proto::{
-    control::{AuditEntries, AuditEntry, PauseReply, ShowGroupsReply, ShowListReply, SwitchoverReply},
+    control::{AuditEntries, AuditEntry, Candidate, PauseReply, ShowGroupsReply, ShowListReply, SwitchoverReply},
     link::{ApiAnswer, ApiOrder, Configure, api_answer::Told, api_call::Asked, api_order::Order},
     outbound::records_query::By,
 };
@@ -115,6 +115,26 @@ fn a_record_is_named_by_its_handle_or_by_its_list_and_record_id() {
 }
 
 #[test]
+fn a_record_id_that_differs_from_that_of_the_path_is_refused() {
+    for (body, same) in [
+        (r#"{"record_id":3}"#, true),
+        (r#"{"record_id":"3"}"#, true),
+        (r#"{"record_id":null}"#, true),
+        (r#"{"record_id":4}"#, false),
+        (r#"{"record_id":-3}"#, false),
+        (r#"{"record_id":"three"}"#, false),
+    ] {
+        let translated = translated("PATCH", "/lists/demo/records/3", &[], body);
+        assert_eq!(
+            translated.map(|_| ()).map_err(|(code, _)| code),
+            if same { Ok(()) } else { Err(RefusalCode::BadValue) },
+            "{body}"
+        );
+    }
+    assert!(translated("PATCH", "/records/7", &[], r#"{"record_id":4}"#).is_ok(), "only the node knows the number");
+}
+
+#[test]
 fn a_page_has_one_order_any_conditions_a_limit_and_a_cursor() {
     let query = "phone=+49+30&status=Ready,2&type=6&result=Busy,NoAnswer&limit=7&tenant=north&cursor=AQ";
     let page = call("GET", &format!("/lists/demo/records?{query}"), "");
@@ -199,6 +219,26 @@ fn a_switchover_is_planned_by_get_and_by_dry_run() {
     assert_eq!(dry(call("GET", "/switchover", "")), (true, String::new()));
     assert_eq!(dry(call("POST", "/switchover?dry_run", r#"{"to":"b"}"#)), (true, "b".to_owned()));
     assert_eq!(dry(call("POST", "/switchover?dry_run=false", "")), (false, String::new()));
+}
+
+#[test]
+fn a_plan_names_the_candidates_where_none_is_eligible_and_an_order_is_refused() {
+    let candidate = Candidate { node: "b".into(), eligible: false, reason: "is drained".into() };
+    let reply = |candidates: &[Candidate]| {
+        let reason = "no node can take over".into();
+        Told::Switchover(SwitchoverReply { reason, candidates: candidates.to_vec(), ..Default::default() })
+    };
+    for (method, target, candidates, status) in [
+        ("GET", "/switchover", &[candidate.clone()][..], 200),
+        ("POST", "/switchover?dry_run", &[candidate.clone()], 200),
+        ("POST", "/switchover", &[candidate.clone()], 409),
+        ("GET", "/switchover", &[], 409),
+    ] {
+        let answer = answered(&call(method, target, ""), reply(candidates), &[]);
+        assert_eq!(answer.status.as_u16(), status, "{method} {target}");
+    }
+    let plan = json(&answered(&call("GET", "/switchover", ""), reply(&[candidate]), &[]));
+    assert_eq!((&plan["to"], &plan["candidates"][0]["reason"]), (&"".into(), &"is drained".into()));
 }
 
 // === answers ===

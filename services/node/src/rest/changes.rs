@@ -58,12 +58,15 @@ impl Rest {
     /// Applies one thing as `ocsctl apply` would, against the present revision; another declaration in between has the thing read
     /// and applied again.
     async fn declare(&self, calling: &Calling, client: &AdmittedCall, asked: ApiDeclare) -> Result<Reply, Reply> {
-        let declaration = asked.declaration.ok_or_else(unreadable)?;
+        let mut declaration = asked.declaration.ok_or_else(unreadable)?;
         let mut attempt = 1;
         loop {
             let Answer::Declaration { revision, declaration: present } = self.ask(Query::Declaration).await? else {
                 return Err(unreadable());
             };
+            if !asked.makes {
+                put_names(&mut declaration, &present);
+            }
             check_presence(&declaration, &present, asked.makes)?;
             let apply = ApplyDeclaration { declaration: declaration.clone(), revision, prune: false };
             let reply = self.command(calling, client, Body::ApplyDeclaration(Box::new(apply))).await?;
@@ -91,6 +94,25 @@ fn is_overtaken(reply: &Reply) -> bool {
             refusal.code == RefusalCode::Conflict && refusal.attributes.iter().any(|(name, _)| name == REVISION)
         }
         _ => false,
+    }
+}
+
+/// Puts names in the place of DBIDs: a path means a thing by its DBID where no thing bears that name (spec 2).
+fn put_names(asked: &mut Declaration, present: &Declaration) {
+    let lists: Vec<_> = present.lists.iter().map(|list| (&list.name, list.dbid)).collect();
+    asked.lists.iter_mut().for_each(|list| put_name(&mut list.name, &lists));
+    let campaigns: Vec<_> = present.campaigns.iter().map(|campaign| (&campaign.name, campaign.dbid)).collect();
+    asked.campaigns.iter_mut().for_each(|campaign| put_name(&mut campaign.name, &campaigns));
+}
+
+fn put_name(asked: &mut String, present: &[(&String, Option<u32>)]) {
+    if present.iter().any(|(name, _)| name.as_str() == asked.as_str()) {
+        return;
+    }
+    let is_meant = |dbid: &Option<u32>| dbid.is_some_and(|dbid| dbid.to_string() == *asked);
+    let meant = present.iter().find(|(_, dbid)| is_meant(dbid)).map(|(name, _)| (*name).clone());
+    if let Some(name) = meant {
+        *asked = name;
     }
 }
 
@@ -152,6 +174,18 @@ mod tests {
         assert_eq!(code("demo", true), Some(RefusalCode::Conflict));
         assert_eq!(code("other", false), Some(RefusalCode::ListNotFound));
         assert_eq!((code("other", true), code("demo", false)), (None, None));
+    }
+
+    #[test]
+    fn a_path_means_a_thing_by_its_dbid_where_no_thing_bears_that_name() {
+        let list = |name: &str, dbid| DeclaredList { name: name.into(), dbid, ..DeclaredList::default() };
+        let present =
+            Declaration { lists: vec![list("demo", Some(101)), list("102", Some(103))], ..Declaration::default() };
+        for (asked, meant) in [("demo", "demo"), ("101", "demo"), ("102", "102"), ("103", "102"), ("104", "104")] {
+            let mut declaration = Declaration { lists: vec![list(asked, None)], ..Declaration::default() };
+            put_names(&mut declaration, &present);
+            assert_eq!(declaration.lists[0].name, meant, "{asked}");
+        }
     }
 
     #[test]

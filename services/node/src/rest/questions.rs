@@ -1,22 +1,29 @@
 //! Questions about the state: records and their pages, lists, campaigns, campaign groups, Do-Not-Call entries.
 //!
-//! Each answer comes from one snapshot, read on a thread beside the runtime. Long questions take turns.
+//! Each answer comes from one snapshot, read on a thread beside the runtime. Questions about few rows share a thread, long questions
+//! take turns.
 
+use futures::future::join_all;
 use ocs_proto::{
     control::AuditRequest,
-    link::{ApiName, ApiSubject, api_call::Asked},
+    link::{ApiAnswer, ApiCall, ApiName, ApiSubject, api_call::Asked},
 };
 use outbound::{
-    AccessScope, Answer, AuditFilter, Cursor, Query, RecordName, Refusal, RefusalCode, Reply, Resource,
+    AccessScope, Answer, Answers, AuditFilter, Cursor, Query, RecordName, Refusal, RefusalCode, Reply, Resource,
     wire::records::{name_from_wire, query_from_wire},
 };
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
-use super::{Answered, Calling, Rest, about, beside, told, unreadable};
+use super::{Answered, Calling, Rest, about, beside, of_answered, of_reply, told, unreadable};
 use crate::credentials::{AdmittedCall, CallReach, Judge, WantedCall};
 
 /// Entries of one phone or customer that an answer shows: one for each list and campaign at most.
 const ENTRIES_MAX: u64 = 10_000;
+/// Questions about few rows that one thread answers: enough to be worth the wake-up, few enough for a slow one to hold up few.
+const QUICK_TOGETHER: usize = 8;
+
+/// The question of a client that may ask.
+type Judged = Result<(Query, Bounds), Reply>;
 
 /// What an answer leaves out.
 pub(super) struct Bounds {
@@ -25,23 +32,52 @@ pub(super) struct Bounds {
     pub(super) cursor: Vec<u8>,
     /// The thing that the path names; empty: all.
     pub(super) name: String,
+    /// The tenant of the answer's rows; none: the client names no tenant.
+    pub(super) tenant: Option<told::OfTenant>,
 }
 
 impl Rest {
     pub(super) async fn question(&self, judge: &Judge, calling: &Calling, asked: Asked) -> Answered {
-        let (name, reach) = reach_of(&asked);
-        let wanted = WantedCall { name, scope: AccessScope::Read, tenant: &calling.tenant, reach };
-        let client = judge.admit_call(&calling.shown, &wanted)?;
-        let named = match &asked {
-            Asked::Lists(ApiName { name }) | Asked::Campaigns(ApiName { name }) => name.clone(),
-            _ => String::new(),
-        };
         let is_long = matches!(&asked, Asked::Records(query) if query.by.is_none()) || is_due_before(&asked);
-        let query = query(asked, calling, &client).ok_or_else(unreadable)?;
-        let bounds = Bounds { client, limit: calling.limit, cursor: calling.cursor.clone(), name: named };
+        let (query, mut bounds) = judged(judge, calling, asked)?;
+        if is_of_all(&query) && !bounds.client.tenant.is_empty() {
+            let Answer::Declaration { declaration, .. } = self.ask(Query::Declaration).await? else {
+                return Err(unreadable());
+            };
+            bounds.tenant = Some(told::OfTenant::named(&bounds.client.tenant, &declaration)?);
+        }
         let _turn = if is_long { Some(self.turn(calling).await?) } else { None };
         let answer = self.ask(query).await?;
         told::told(answer, &bounds, self.door.engine().state().as_ref())
+    }
+
+    /// Answers questions about few rows: each is judged on its own, and some share a thread.
+    pub(super) async fn quick(&self, judge: &Judge, calls: Vec<ApiCall>, now: Instant) -> Vec<ApiAnswer> {
+        let mut groups = Vec::new();
+        let mut calls = calls.into_iter().peekable();
+        while calls.peek().is_some() {
+            groups.push(self.quick_group(judge, calls.by_ref().take(QUICK_TOGETHER).collect(), now));
+        }
+        join_all(groups).await.into_iter().flatten().collect()
+    }
+
+    async fn quick_group(&self, judge: &Judge, calls: Vec<ApiCall>, now: Instant) -> Vec<ApiAnswer> {
+        let ids: Vec<u64> = calls.iter().map(|call| call.id).collect();
+        let judged_call = |call: ApiCall| -> Judged {
+            let (_, calling, asked) = Calling::of(call, now);
+            judged(judge, &calling, asked.ok_or_else(unreadable)?)
+        };
+        let all: Vec<Judged> = calls.into_iter().map(judged_call).collect();
+        let state = self.door.engine().state().clone();
+        let answered = move |asked: Judged| -> Answered {
+            let (query, bounds) = asked?;
+            let answer = state.query(query).map_err(Reply::refused)?.next().ok_or_else(unreadable)?;
+            told::told(answer, &bounds, state.as_ref())
+        };
+        match beside(move || all.into_iter().map(answered).collect::<Vec<Answered>>()).await {
+            Ok(answers) => ids.into_iter().zip(answers).map(|(id, answered)| of_answered(id, answered)).collect(),
+            Err(reply) => ids.into_iter().map(|id| of_reply(id, reply.clone())).collect(),
+        }
     }
 
     /// A page of the audit. A page looks at a bounded number of rows: with a filter a page may be short, or empty, and not the last.
@@ -65,9 +101,47 @@ impl Rest {
     /// The one answer to a question.
     pub(super) async fn ask(&self, query: Query) -> Result<Answer, Reply> {
         let state = self.door.engine().state().clone();
-        let answered = beside(move || state.query(query).map(|mut answers| answers.next())).await?;
+        let answered = beside(move || state.query(query).map(whole)).await?;
         answered.map_err(Reply::refused)?.ok_or_else(unreadable)
     }
+}
+
+/// The first page of an answer; of lists all pages, whose rows are few, as one.
+fn whole(mut answers: Answers) -> Option<Answer> {
+    let mut first = answers.next()?;
+    if let Answer::Lists(page) = &mut first {
+        let rows = |answer: Answer| match answer {
+            Answer::Lists(page) => page.rows,
+            _ => Vec::new(),
+        };
+        page.rows.extend(answers.flat_map(rows));
+        page.next = None;
+    }
+    Some(first)
+}
+
+/// The question to the state, and the bounds of its answer.
+///
+/// # Errors
+/// The refusal of a client that may not ask.
+fn judged(judge: &Judge, calling: &Calling, asked: Asked) -> Judged {
+    let (call, reach) = reach_of(&asked);
+    let wanted = WantedCall { name: call, scope: AccessScope::Read, tenant: &calling.tenant, reach };
+    let client = judge.admit_call(&calling.shown, &wanted)?;
+    let name = match &asked {
+        Asked::Lists(ApiName { name }) | Asked::Campaigns(ApiName { name }) | Asked::Groups(ApiName { name }) => {
+            name.clone()
+        }
+        _ => String::new(),
+    };
+    let query = query(asked, calling, &client).ok_or_else(unreadable)?;
+    let bounds = Bounds { client, limit: calling.limit, cursor: calling.cursor.clone(), name, tenant: None };
+    Ok((query, bounds))
+}
+
+/// Whether a question is about things of several tenants; the state itself bounds questions about records.
+fn is_of_all(query: &Query) -> bool {
+    !matches!(query, Query::Record { .. } | Query::Records(_))
 }
 
 fn is_due_before(asked: &Asked) -> bool {

@@ -1,14 +1,52 @@
 //! Answers about the state as messages of the link, within the bounds of the client: its tenant, its lists, its page.
 
-use ocs_proto::{control::AuditEntries, link::api_answer::Told, outbound::Declaration};
+use ocs_proto::{
+    control::AuditEntries,
+    link::api_answer::Told,
+    outbound::{Declaration, DeclaredCampaign},
+};
 use outbound::{
-    Answer, DoNotCallEntry, GroupInfo, ListInfo, Refusal, RefusalCode, Reply, declaration::DEFAULT_TENANT,
+    Answer, DoNotCallEntry, GroupInfo, ListInfo, Refusal, RefusalCode, Reply, Value, declaration::DEFAULT_TENANT,
     wire::records_to_wire,
 };
 use pair::StateReader;
 
 use super::questions::Bounds;
 use crate::to_wire;
+
+/// A tenant that a client names, and its campaigns.
+pub(super) struct OfTenant {
+    /// As rows have the name; empty: the default tenant.
+    name: String,
+    /// DBIDs.
+    campaigns: Vec<u32>,
+}
+
+impl OfTenant {
+    /// The tenant of a name that is not empty. As long as no tenant is declared, any name means the default one (spec 2).
+    ///
+    /// # Errors
+    /// TENANT_NOT_FOUND: tenants are declared, and none of this name.
+    pub(super) fn named(name: &str, declaration: &Declaration) -> Result<Self, Reply> {
+        let is_known = declaration.tenants.iter().any(|tenant| tenant.name == name);
+        let own = match name {
+            DEFAULT_TENANT => "",
+            _ if declaration.tenants.is_empty() => "",
+            _ if is_known => name,
+            _ => {
+                let refusal = Refusal::new(RefusalCode::TenantNotFound, format!("There is no tenant {name:?}"));
+                return Err(refusal.with("tenant", Value::text(name)).into());
+            }
+        };
+        let campaigns = declaration.campaigns.iter().filter(|campaign| tenant_of(campaign) == own);
+        Ok(Self { name: own.to_owned(), campaigns: campaigns.filter_map(|campaign| campaign.dbid).collect() })
+    }
+}
+
+/// The tenant of a campaign as rows have the name.
+fn tenant_of(campaign: &DeclaredCampaign) -> &str {
+    campaign.tenant.as_deref().filter(|own| *own != DEFAULT_TENANT).unwrap_or_default()
+}
 
 /// The message of an answer, and the place behind its page.
 pub(super) fn told(answer: Answer, bounds: &Bounds, state: &dyn StateReader) -> Result<(Told, Vec<u8>), Reply> {
@@ -27,7 +65,14 @@ pub(super) fn told(answer: Answer, bounds: &Bounds, state: &dyn StateReader) -> 
             Ok((Told::Lists(ocs_proto::control::ShowListReply { lists }), next))
         }
         Answer::Declaration { declaration, .. } => campaigns(*declaration, bounds),
-        Answer::Groups(groups) => {
+        Answer::Groups(mut groups) => {
+            let is_visible = |group: &GroupInfo| {
+                bounds.tenant.as_ref().is_none_or(|tenant| tenant.campaigns.contains(&group.campaign_dbid))
+            };
+            groups.retain(is_visible);
+            if groups.is_empty() && !bounds.name.is_empty() {
+                return Err(not_found(RefusalCode::GroupNotFound, "campaign group", &bounds.name));
+            }
             let (groups, next) = paged(groups, |group: &GroupInfo| group.dbid, bounds)?;
             to_wire::groups(Answer::Groups(groups)).map(|groups| (Told::Groups(groups), next)).ok_or_else(unfit)
         }
@@ -56,22 +101,11 @@ fn not_found(code: RefusalCode, what: &str, name: &str) -> Reply {
     Refusal::new(code, format!("There is no {what} {name:?}")).into()
 }
 
-/// The name of a tenant as rows have it; none: the client names none.
-fn tenant(bounds: &Bounds) -> Option<&str> {
-    match bounds.client.tenant.as_str() {
-        "" => None,
-        DEFAULT_TENANT => Some(""),
-        name => Some(name),
-    }
-}
-
-/// The lists that the client may see. As long as no list has a tenant, every name means the default one.
+/// The lists that the client may see.
 fn visible(lists: Vec<ListInfo>, bounds: &Bounds) -> Vec<ListInfo> {
-    let has_tenants = lists.iter().any(|list| !list.tenant.is_empty());
-    let named = tenant(bounds).filter(|_| has_tenants);
     let reached = &bounds.client.lists;
     let is_visible = |list: &ListInfo| {
-        named.is_none_or(|named| named == list.tenant)
+        bounds.tenant.as_ref().is_none_or(|tenant| tenant.name == list.tenant)
             && (reached.is_empty() || reached.binary_search(&list.dbid).is_ok())
     };
     lists.into_iter().filter(is_visible).collect()
@@ -79,13 +113,14 @@ fn visible(lists: Vec<ListInfo>, bounds: &Bounds) -> Vec<ListInfo> {
 
 fn campaigns(declaration: Declaration, bounds: &Bounds) -> Result<(Told, Vec<u8>), Reply> {
     let mut campaigns = declaration.campaigns;
-    let named = tenant(bounds).filter(|_| !declaration.tenants.is_empty());
+    let is_named = campaigns.iter().any(|campaign| campaign.name == bounds.name);
     campaigns.retain(|campaign| {
-        let own = campaign.tenant.as_deref().filter(|own| *own != DEFAULT_TENANT).unwrap_or_default();
-        let is_meant = bounds.name.is_empty()
-            || campaign.name == bounds.name
-            || campaign.dbid.is_some_and(|dbid| bounds.name == dbid.to_string());
-        is_meant && named.is_none_or(|named| named == own)
+        let is_meant = match bounds.name.as_str() {
+            "" => true,
+            name if is_named => campaign.name == name,
+            dbid => campaign.dbid.is_some_and(|own| own.to_string() == dbid),
+        };
+        is_meant && bounds.tenant.as_ref().is_none_or(|tenant| tenant.name == tenant_of(campaign))
     });
     if campaigns.is_empty() && !bounds.name.is_empty() {
         return Err(not_found(RefusalCode::BadResource, "campaign", &bounds.name));
@@ -95,13 +130,13 @@ fn campaigns(declaration: Declaration, bounds: &Bounds) -> Result<(Told, Vec<u8>
     Ok((Told::Campaigns(Declaration { campaigns, ..Declaration::default() }), next))
 }
 
-/// Whether an entry is the tenant's: its own, or of one of its lists. Entries of campaigns are shown where no tenant is named.
+/// Whether an entry is the tenant's: its own, or of one of its lists or campaigns.
 fn is_of_tenant(entry: &DoNotCallEntry, bounds: &Bounds, state: &dyn StateReader) -> bool {
-    let Some(named) = tenant(bounds) else { return true };
+    let Some(tenant) = &bounds.tenant else { return true };
     match (entry.list_dbid, entry.campaign_dbid) {
-        (0, 0) => entry.tenant == named,
-        (0, _) => false,
-        _ => state.lists(Some(&entry.list)).first().is_some_and(|list| list.tenant == named),
+        (0, 0) => entry.tenant == tenant.name,
+        (0, campaign) => tenant.campaigns.contains(&campaign),
+        _ => state.lists(Some(&entry.list)).first().is_some_and(|list| list.tenant == tenant.name),
     }
 }
 
@@ -125,11 +160,42 @@ fn paged<T>(things: Vec<T>, dbid: impl Fn(&T) -> u32, bounds: &Bounds) -> Result
 
 #[cfg(test)]
 mod tests {
+    use outbound::{ReplyBody, declaration::DeclaredTenant};
+    use pair::fakes::Reader;
+
     use super::*;
     use crate::credentials::AdmittedCall;
 
     fn bounds(limit: u32, cursor: &[u8]) -> Bounds {
-        Bounds { client: AdmittedCall::default(), limit, cursor: cursor.to_vec(), name: String::new() }
+        let (client, name) = (AdmittedCall::default(), String::new());
+        Bounds { client, limit, cursor: cursor.to_vec(), name, tenant: None }
+    }
+
+    fn declaration(tenants: &[&str], campaigns: &[(u32, &str, &str)]) -> Declaration {
+        let tenant = |name: &&str| DeclaredTenant { name: (*name).to_owned(), ..DeclaredTenant::default() };
+        let campaign = |(dbid, name, tenant): &(u32, &str, &str)| DeclaredCampaign {
+            name: (*name).to_owned(),
+            dbid: Some(*dbid),
+            tenant: Some((*tenant).to_owned()),
+            ..DeclaredCampaign::default()
+        };
+        Declaration {
+            tenants: tenants.iter().map(tenant).collect(),
+            campaigns: campaigns.iter().map(campaign).collect(),
+            ..Declaration::default()
+        }
+    }
+
+    fn of_tenant(name: &str, declaration: &Declaration) -> Bounds {
+        Bounds { tenant: Some(OfTenant::named(name, declaration).unwrap()), ..bounds(0, &[]) }
+    }
+
+    #[track_caller]
+    fn code(refused: Result<(Told, Vec<u8>), Reply>) -> RefusalCode {
+        match refused {
+            Err(Reply { body: ReplyBody::Refused(refusal), .. }) => refusal.code,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -146,14 +212,59 @@ mod tests {
     fn a_client_sees_the_lists_of_its_tenant_and_of_its_token_alone() {
         let list = |dbid, tenant: &str| ListInfo { dbid, tenant: tenant.into(), ..ListInfo::default() };
         let all = || vec![list(101, ""), list(102, "north"), list(103, "north")];
+        let declared = declaration(&["north", "south"], &[]);
         let seen = |tenant: &str, lists: &[u32]| {
             let client = AdmittedCall { tenant: tenant.into(), lists: lists.to_vec(), ..AdmittedCall::default() };
-            let bounds = Bounds { client, ..bounds(0, &[]) };
+            let tenant = (!tenant.is_empty()).then(|| OfTenant::named(tenant, &declared).unwrap());
+            let bounds = Bounds { client, tenant, ..bounds(0, &[]) };
             visible(all(), &bounds).iter().map(|list| list.dbid).collect::<Vec<_>>()
         };
         assert_eq!(seen("", &[]), [101, 102, 103]);
         assert_eq!(seen("north", &[]), [102, 103]);
         assert_eq!(seen("default", &[]), [101]);
         assert_eq!(seen("north", &[101, 103]), [103]);
+        assert!(seen("south", &[]).is_empty(), "the lists of the default tenant are no other tenant's");
+    }
+
+    #[test]
+    fn a_name_means_a_tenant_once_tenants_are_declared() {
+        let named = |name: &str, tenants: &[&str]| match OfTenant::named(name, &declaration(tenants, &[])) {
+            Ok(tenant) => Ok(tenant.name),
+            Err(reply) => Err(code(Err(reply))),
+        };
+        assert_eq!(named("anybody", &[]), Ok(String::new()));
+        assert_eq!(named("default", &["north"]), Ok(String::new()));
+        assert_eq!(named("north", &["north"]), Ok("north".to_owned()));
+        assert_eq!(named("anybody", &["north"]), Err(RefusalCode::TenantNotFound));
+    }
+
+    #[test]
+    fn a_client_sees_the_campaigns_the_groups_and_the_entries_of_its_tenant_alone() {
+        let declared = declaration(&["north"], &[(101, "spring", ""), (102, "autumn", "north"), (103, "101", "north")]);
+        let state = Reader::at(outbound::RULES_NEWEST);
+        let campaigns = |bounds: &Bounds| match campaigns(declared.clone(), bounds) {
+            Ok((Told::Campaigns(found), _)) => found.campaigns.into_iter().map(|campaign| campaign.name).collect(),
+            other => vec![format!("{other:?}")],
+        };
+        assert_eq!(campaigns(&of_tenant("north", &declared)), ["autumn", "101"]);
+        assert_eq!(campaigns(&Bounds { name: "101".into(), ..bounds(0, &[]) }), ["101"], "a name goes before a DBID");
+        assert_eq!(campaigns(&Bounds { name: "102".into(), ..bounds(0, &[]) }), ["autumn"]);
+        let group = |campaign_dbid: u32| GroupInfo { dbid: campaign_dbid + 100, campaign_dbid, ..GroupInfo::default() };
+        let groups = |groups: Vec<GroupInfo>, bounds: &Bounds| told(Answer::Groups(groups), bounds, &state);
+        let seen: Vec<u32> = match groups(vec![group(101), group(102)], &of_tenant("north", &declared)) {
+            Ok((Told::Groups(found), _)) => found.groups.into_iter().map(|group| group.dbid).collect(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(seen, [202]);
+        let of_another = Bounds { name: "201".into(), ..of_tenant("north", &declared) };
+        assert_eq!(code(groups(vec![group(101)], &of_another)), RefusalCode::GroupNotFound);
+        let entry = |tenant: &str, campaign_dbid| DoNotCallEntry {
+            tenant: tenant.into(),
+            campaign_dbid,
+            ..DoNotCallEntry::default()
+        };
+        let is_shown = |entry: &DoNotCallEntry| is_of_tenant(entry, &of_tenant("north", &declared), &state);
+        assert!(is_shown(&entry("north", 0)) && is_shown(&entry("", 102)));
+        assert!(!is_shown(&entry("", 0)) && !is_shown(&entry("", 101)));
     }
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use outbound::{
     Answer, Handle, LOOKED_AT_MAX, PAGE_RECORDS_MAX, Page, Pairs, RecordFilter, RecordName, RecordsBy, RecordsQuery,
-    Refusal, RefusalCode, Value, record_status, record_type,
+    Refusal, RefusalCode, Value, key, record_status, record_type,
 };
 use records::{
-    ListRow, RecordRow, View, callbacks_before, chain_behind, customer_behind, list_for, named_record, phone_behind,
-    record, record_pairs, records_from,
+    ListRow, RecordRow, View, bring_up, callbacks_before, chain_behind, customer_behind, list_for, named_record,
+    phone_behind, record, record_pairs, records_from,
 };
 
 /// Candidates that are fetched at a time.
@@ -30,7 +30,7 @@ pub(super) fn one(view: &impl View, name: &RecordName, tenant: &str) -> Result<A
 /// A page.
 ///
 /// # Errors
-/// An unknown list, a limit that is none, a cursor that is none of this page's.
+/// An unknown list, a limit that is none, a cursor that is none of this page's, customers that are not indexed yet.
 pub(super) fn page(view: &impl View, cluster: &[u8; 16], query: &RecordsQuery) -> Result<Answer, Refusal> {
     if query.limit == 0 || query.limit > PAGE_RECORDS_MAX {
         let message = format!("limit is 1 to {PAGE_RECORDS_MAX}");
@@ -38,9 +38,21 @@ pub(super) fn page(view: &impl View, cluster: &[u8; 16], query: &RecordsQuery) -
     }
     let (dbid, list) = list_for(view, &query.list, &query.tenant)?;
     let after = query.place(cluster, dbid)?;
+    if matches!(query.by, RecordsBy::Customer(_)) {
+        check_indexed(view, dbid, &list)?;
+    }
     let (rows, last) = Walk { view, dbid, list, query }.walk(after);
     let next = last.map(|place| query.cursor(cluster, dbid, place));
     Ok(Answer::Records(Page { rows, next }))
+}
+
+/// Refuses a page by customer until the customers of the list are indexed (spec 9, The record).
+fn check_indexed(view: &impl View, dbid: u32, list: &ListRow) -> Result<(), Refusal> {
+    if bring_up(view).customers.iter().all(|customers| customers.list != dbid) {
+        return Ok(());
+    }
+    let message = format!("The customer ids of calling list {:?} are being indexed: ask again later", list.name);
+    Err(Refusal::new(RefusalCode::Conflict, message).with(key::CALLING_LIST, Value::text(&list.name)))
 }
 
 /// A record to look at.

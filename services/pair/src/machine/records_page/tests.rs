@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use outbound::{
-    ApplyDeclaration, Attributes, Body, Command, Cursor, Origin, RULES_NEWEST, RaiseRules, ReplyBody, Request,
+    ApplyDeclaration, Attributes, Body, BringUp, Command, Cursor, Origin, RULES_NEWEST, RaiseRules, ReplyBody, Request,
     RequestId, Resource, Verb,
     declaration::{Declaration, DeclaredField, DeclaredList},
     key,
@@ -11,6 +11,7 @@ use outbound::{
 use records::{MapView, Rules, decide, lists};
 
 use super::*;
+use crate::machine::declared;
 
 const CLUSTER: [u8; 16] = [3; 16];
 /// 2024-01-01T00:00:00Z.
@@ -245,6 +246,38 @@ fn a_limit_a_list_and_a_cursor_that_are_none_are_refused() {
     for after in [of_other, Cursor(Vec::new()), Cursor(vec![1; 25])] {
         assert_eq!(code(&RecordsQuery { after: Some(after), ..good.clone() }), RefusalCode::BadValue);
     }
+}
+
+#[test]
+fn a_page_by_customer_waits_until_the_customers_of_the_list_are_indexed() {
+    let mut world = World::new(1);
+    let index_all = |world: &mut World| {
+        while bring_up(&world.map).is_left() {
+            world.ask(Body::BringUp(BringUp { rows_max: 10 }));
+        }
+    };
+    let by = |number: u64| query(RecordsBy::Customer(format!("c{number}")), RecordFilter::default(), 100);
+    let shown = |world: &World| (0..CUSTOMERS).map(|number| world.page(&by(number)).unwrap().rows.len()).sum::<usize>();
+    (0..30).for_each(|_| world.add());
+    index_all(&mut world);
+    assert!(shown(&world) > 0);
+    let field = DeclaredField { column: "OTHER".into(), kind: "varchar(20)".into(), ..DeclaredField::default() };
+    let list = DeclaredList {
+        name: "demo".into(),
+        customer_id: Some("OTHER".into()),
+        fields: vec![field],
+        ..DeclaredList::default()
+    };
+    let declaration = Declaration { lists: vec![list], ..Declaration::default() };
+    let Answer::Declaration { revision, .. } = declared::declaration(&world.map) else { panic!("a declaration") };
+    let apply = ApplyDeclaration { declaration, revision, prune: false };
+    let applied = world.ask(Body::ApplyDeclaration(Box::new(apply)));
+    assert!(matches!(applied.body, ReplyBody::Done(_)), "{applied:?}");
+    assert_eq!(world.page(&by(1)).unwrap_err().code, RefusalCode::Conflict);
+    let other = RecordsQuery { list: "other".into(), ..by(1) };
+    assert!(world.page(&other).is_ok(), "the customers of the other list stand");
+    index_all(&mut world);
+    assert_eq!(shown(&world), 0, "no record has a customer of that field");
 }
 
 #[test]

@@ -7,8 +7,11 @@ use std::ops::Range;
 use super::{GroupView, print};
 use crate::print::colour::{Span, Style};
 
-/// The columns with colours, and the meaning of a cell.
-const COLUMNS: [(&str, fn(&str) -> Option<Style>); 3] = [("ROLE", of_role), ("HTTP", of_http), ("STATE", of_state)];
+/// The colour of a cell by its text; none: without.
+type OfCell = fn(&str) -> Option<Style>;
+
+/// The columns with colours.
+const COLUMNS: [(&str, OfCell); 3] = [("ROLE", of_role), ("HTTP", of_http), ("STATE", of_state)];
 /// The words of a node without an answer, in either table.
 const SILENT: [&str; 2] = ["unreachable", "TLS failed"];
 
