@@ -74,7 +74,7 @@ pub(crate) async fn run(offer: &Offer, tell: impl Fn(&str)) -> Result<(), Failur
     let (mut sustained, mut usual_p99) = (0.0, 0.0);
     for clients in &offer.clients {
         let load = Load { label: "sustained".into(), clients: *clients, round: 1, secs: offer.secs, warm_secs: 1 };
-        let line = http_load::run(&offer.target(), &Access::default(), &load).await?;
+        let line = http_load::run(&offer.target(), &Access::default(), &load, Pace::default()).await?;
         tell(&format!("sustained\tclients={clients}\trate={:.0}\tp99_ms={:.1}", line.rate, line.p99_ms));
         if line.rate > sustained {
             (sustained, usual_p99) = (line.rate, line.p99_ms);

@@ -33,8 +33,11 @@ const NOBODY: u64 = u64::MAX >> 1;
 const STEADY_DAY: &str = "01/02/2099";
 const LATE_DAY: &str = "01/10/2099";
 
-/// The filters of walks, each with the records that fit for ever from the moment on in which they are known to fit.
-const FILTERS: [(&str, fn(&Known) -> &Vec<u64>); 6] = [
+/// The records that fit a filter for ever from the moment on in which they are known to fit.
+type Fitting = fn(&Known) -> &Vec<u64>;
+
+/// The filters of walks.
+const FILTERS: [(&str, Fitting); 6] = [
     ("limit=50", |known| &known.all),
     ("limit=7&phone=%2B999610000", |known| &known.of_phone),
     ("limit=5&chain=1", |known| &known.of_chain),

@@ -8,7 +8,7 @@ use tokio::time::{Instant, Interval, interval_at};
 use super::Place;
 
 /// The rate of all clients together.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Pace {
     /// Requests a second of all clients together; 0: each client asks as soon as its last answer is there
     #[arg(long, default_value_t = 0)]

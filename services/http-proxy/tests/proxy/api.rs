@@ -229,9 +229,9 @@ fn a_plan_names_the_candidates_where_none_is_eligible_and_an_order_is_refused() 
         Told::Switchover(SwitchoverReply { reason, candidates: candidates.to_vec(), ..Default::default() })
     };
     for (method, target, candidates, status) in [
-        ("GET", "/switchover", &[candidate.clone()][..], 200),
-        ("POST", "/switchover?dry_run", &[candidate.clone()], 200),
-        ("POST", "/switchover", &[candidate.clone()], 409),
+        ("GET", "/switchover", std::slice::from_ref(&candidate), 200),
+        ("POST", "/switchover?dry_run", std::slice::from_ref(&candidate), 200),
+        ("POST", "/switchover", std::slice::from_ref(&candidate), 409),
         ("GET", "/switchover", &[], 409),
     ] {
         let answer = answered(&call(method, target, ""), reply(candidates), &[]);
