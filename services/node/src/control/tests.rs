@@ -122,6 +122,7 @@ async fn stage_for(witness: bool, operators: Option<Arc<RefusalCounts>>) -> Stag
         upkeep,
         orders,
         archives: None,
+        backups: None,
         operators,
         sources,
         about: Arc::new(about),
