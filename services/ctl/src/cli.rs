@@ -201,13 +201,28 @@ pub(crate) struct StatusArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SwitchoverArgs {
     /// The node that is to become primary; left out: the primary chooses
-    #[arg(long, value_name = "NODE")]
+    pub(crate) node: Option<String>,
+    /// The same as NODE
+    #[arg(long, value_name = "NODE", conflicts_with = "node")]
     pub(crate) to: Option<String>,
+    /// Hand over at this moment, with its zone: 2026-12-01T03:00:00Z; the group keeps the order over failovers and restarts
+    #[arg(long, value_name = "TIME", value_parser = chassis::moment::seconds_of)]
+    pub(crate) at: Option<u64>,
+    /// Cancel the scheduled switchover
+    #[arg(long, conflicts_with_all = ["node", "to", "at"])]
+    pub(crate) cancel: bool,
     /// Only say which nodes could become primary
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) format: FormatArg,
+}
+
+impl SwitchoverArgs {
+    /// The node that is to become primary; empty: the primary chooses.
+    pub(crate) fn target(&self) -> &str {
+        self.node.as_deref().or(self.to.as_deref()).unwrap_or_default()
+    }
 }
 
 /// `upgrade …`

@@ -237,9 +237,7 @@ impl Rest {
             Order::History(_) => Told::History(orders.history().await?),
             Order::Switchover(asked) => Told::Switchover(orders.switchover(asked, &by, who).await),
             Order::Pause(asked) => Told::Pause(orders.pause(asked, who).await),
-            Order::ScheduleSwitchover(asked) => {
-                Told::ScheduledSwitchover(orders.schedule_switchover(asked, who).await)
-            }
+            Order::ScheduleSwitchover(asked) => Told::ScheduledSwitchover(orders.schedule_switchover(asked, who).await),
             Order::Backups(_) => Told::Backups(ApiBackups { schedule: orders.backups().await }),
             Order::MakeBackup(asked) => {
                 let schedule = orders.make_backup(asked.at_primary, who).await?;

@@ -374,10 +374,9 @@ async fn start(
     }
     // 5. The callers.
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
-    let (backups, backup_orders) = archives.clone().map_or_else(
-        || (schedule::none(), None),
-        |archives| schedule::start(config, archives, role.clone(), tasks),
-    );
+    let (backups, backup_orders) = archives
+        .clone()
+        .map_or_else(|| (schedule::none(), None), |archives| schedule::start(config, archives, role.clone(), tasks));
     let certificates = ports.certificates.clone();
     let (disk, imports) = (room, Arc::default());
     let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk, deletions, certificates, imports };

@@ -29,6 +29,7 @@ mod record_get;
 mod reload;
 mod replay;
 mod role;
+mod scheduled_switchover;
 mod settings;
 mod status;
 pub(crate) mod switchover;

@@ -154,6 +154,7 @@ fn body(route: &Route) -> Option<RequestBody> {
         Of::Enter => "DoNotCallEntry",
         Of::EnterBatch => "DoNotCallBatch",
         Of::Switchover if route.method == "POST" => "SwitchoverOrder",
+        Of::MakeBackup => "BackupOrder",
         _ => return None,
     };
     Some(RequestBodyBuilder::new().content(JSON, content(schema)).required(Some(Required::False)).build())
@@ -179,8 +180,9 @@ fn responses(route: &Route) -> Vec<(&'static str, RefOr<Response>)> {
         }
         Of::EnterBatch => one("200", "The outcome of each entry", "DoNotCallOutcome"),
         Of::Remove => ("204", RefOr::T(ResponseBuilder::new().description("Taken back").build())),
+        Of::CancelSwitchover => ("204", RefOr::T(ResponseBuilder::new().description("Cancelled").build())),
         Of::Audit => one("200", "A page of the audit, oldest rows first", "AuditPage"),
-        Of::Cluster | Of::History | Of::Switchover | Of::Pause | Of::Resume | Of::Backups => {
+        Of::Cluster | Of::History | Of::Switchover | Of::Pause | Of::Resume | Of::Backups | Of::MakeBackup => {
             one("200", "The answer of the node", "Acknowledgement")
         }
         _ => one("200", "Done", "Acknowledgement"),
@@ -245,7 +247,8 @@ fn schemas() -> Vec<(&'static str, Schema)> {
         ("DoNotCallOutcome", open([("entered", integer()), ("stood", integer())])),
         ("AuditEntry", open([("at_us", integer()), ("number", integer()), ("what", string()), ("outcome", string())])),
         ("AuditPage", page("AuditEntry")),
-        ("SwitchoverOrder", ObjectBuilder::new().property("to", string()).into()),
+        ("SwitchoverOrder", switchover_order().into()),
+        ("BackupOrder", backup_order().into()),
         ("Acknowledgement", open([])),
         ("Problem", problem().into()),
     ]
@@ -305,6 +308,17 @@ fn batch() -> ObjectBuilder {
         .property(outbound::key::CALLING_LIST, string())
         .property(outbound::key::CAMPAIGN_NAME, string())
         .required("entries")
+}
+
+fn switchover_order() -> ObjectBuilder {
+    let at = string().description(Some("Schedules the switchover for this moment, as in 2026-12-01T03:00:00Z"));
+    ObjectBuilder::new().property("to", string()).property("at", at)
+}
+
+fn backup_order() -> ObjectBuilder {
+    let boolean = ObjectBuilder::new().schema_type(Type::Boolean);
+    let means = "Makes the backup at the primary, too, where another data node could make it";
+    ObjectBuilder::new().property("at_primary", boolean.description(Some(means)))
 }
 
 fn problem() -> ObjectBuilder {

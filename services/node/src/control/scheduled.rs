@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use chassis::moment;
 use consensus::Kind;
-use jiff::Timestamp;
 use ocs_proto::control::{Candidate, ScheduleSwitchoverReply, ScheduleSwitchoverRequest};
 use outbound::{
     Body, RULES_WITH_SCHEDULED_SWITCHOVER, Refusal, RefusalCode, Reply, ReplyBody, SWITCHOVER_AHEAD_MAX_S,
@@ -78,18 +78,12 @@ fn check_target(to: &str, roster: &Roster) -> Result<(), String> {
 /// The state decides by the stamp once more.
 fn check_time(at_s: u64, now_s: u64) -> Result<(), String> {
     if at_s <= now_s {
-        return Err(format!("{} is past: it is {} on this node", moment(at_s), moment(now_s)));
+        return Err(format!("{} is past: it is {} on this node", moment::text_of(at_s), moment::text_of(now_s)));
     }
     if at_s - now_s > SWITCHOVER_AHEAD_MAX_S {
-        return Err(format!("{} is more than a year ahead", moment(at_s)));
+        return Err(format!("{} is more than a year ahead", moment::text_of(at_s)));
     }
     Ok(())
-}
-
-/// UTC seconds as RFC 3339.
-fn moment(at_s: u64) -> String {
-    let at = i64::try_from(at_s).ok().and_then(|at_s| Timestamp::from_second(at_s).ok());
-    at.map_or_else(|| at_s.to_string(), |at| at.to_string())
 }
 
 /// The effect that the order would have.
@@ -97,10 +91,12 @@ fn plan(door: &Door, asked: &ScheduleSwitchoverRequest, candidates: Vec<Candidat
     let known = door.engine().state().scheduled_switchover();
     let to = if asked.to.is_empty() { "the node that can then take over" } else { asked.to.as_str() };
     let reason = match (&known, asked.cancel) {
-        (Some(known), true) => format!("dry run: would cancel the switchover of {}", moment(known.at_s)),
+        (Some(known), true) => format!("dry run: would cancel the switchover of {}", moment::text_of(known.at_s)),
         (None, true) => "dry run: no switchover is scheduled".to_owned(),
-        (Some(known), false) => format!("dry run: a switchover is scheduled already, for {}", moment(known.at_s)),
-        (None, false) => format!("dry run: would hand over to {to} at {}", moment(asked.at_s)),
+        (Some(known), false) => {
+            format!("dry run: a switchover is scheduled already, for {}", moment::text_of(known.at_s))
+        }
+        (None, false) => format!("dry run: would hand over to {to} at {}", moment::text_of(asked.at_s)),
     };
     let (absent, scheduled) = (asked.cancel && known.is_none(), known.map(to_wire::scheduled_switchover));
     ScheduleSwitchoverReply { done: false, reason, candidates, scheduled, absent }

@@ -249,6 +249,20 @@ async fn a_primary_hands_over_to_a_node_that_is_connected_and_near() {
 }
 
 #[tokio::test]
+async fn a_switchover_is_scheduled_by_the_primary_and_only_under_rules_that_keep_a_schedule() {
+    let stage = stage(false).await;
+    let asked = || ScheduleSwitchoverRequest { at_s: u64::MAX, ..Default::default() };
+    for request in [asked(), ScheduleSwitchoverRequest { cancel: true, ..asked() }] {
+        let reply = stage.client().schedule_switchover(request).await.unwrap().into_inner();
+        assert!(!reply.done && reply.reason.contains("this needs version 7. `ocsctl upgrade finalize`"), "{reply:?}");
+    }
+    stage.move_to(4, B);
+    let reply = stage.client().schedule_switchover(asked()).await.unwrap().into_inner();
+    assert_eq!(reply.reason, "a is not the primary: ask b");
+    assert!(stage.group.proposed().is_empty());
+}
+
+#[tokio::test]
 async fn grpc_health_knows_readiness_and_the_primary() {
     let stage = stage(false).await;
     let mut health = HealthClient::new(stage.channel.clone());

@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use chassis::moment;
 use outbound::{Body, Done, DueSwitchover, RULES_WITH_SCHEDULED_SWITCHOVER, ReplyBody, Value, switchover_event};
 use pair::{Door, wall_us};
 use records::ScheduledSwitchoverRow;
@@ -43,7 +43,7 @@ impl Duty for ScheduledSwitchover {
             let known = if of == row.at_s { why.as_str() } else { "" };
             if let Err(reason) = self.step(&row, known).await {
                 if reason != known {
-                    tracing::warn!(at = moment(row.at_s), reason, "a scheduled switchover is not done yet");
+                    tracing::warn!(at = moment::text_of(row.at_s), reason, "a scheduled switchover is not done yet");
                 }
                 (of, why) = (row.at_s, reason);
                 tokio::time::sleep(PAUSE).await;
@@ -82,7 +82,7 @@ impl ScheduledSwitchover {
     async fn attempt(&self, row: &ScheduledSwitchoverRow) -> Result<(), String> {
         let own = &self.role.roster().own().name;
         let to = choose(&candidates(own, &self.role.peers()), &row.to)?;
-        tracing::info!(to, at = moment(row.at_s), "hands over as scheduled");
+        tracing::info!(to, at = moment::text_of(row.at_s), "hands over as scheduled");
         let reason = reason(row);
         let handed = tokio::time::timeout(ATTEMPT_TIMEOUT, hand_over(&self.role, &to, &reason)).await;
         handed.unwrap_or_else(|_| Err(format!("{to} did not take over in time")))
@@ -97,13 +97,7 @@ fn reason(ScheduledSwitchoverRow { at_s, principal, address, .. }: &ScheduledSwi
         (principal, "") => principal.to_owned(),
         (principal, address) => format!("{principal} ({address})"),
     };
-    format!("switchover scheduled for {} by {by}", moment(*at_s))
-}
-
-/// UTC seconds as RFC 3339.
-fn moment(at_s: u64) -> String {
-    let at = i64::try_from(at_s).ok().and_then(|at_s| Timestamp::from_second(at_s).ok());
-    at.map_or_else(|| at_s.to_string(), |at| at.to_string())
+    format!("switchover scheduled for {} by {by}", moment::text_of(*at_s))
 }
 
 /// The end of a schedule, for the log.

@@ -59,7 +59,9 @@ impl Files {
     fn shortage(&self) -> Option<String> {
         let (data_dir, reserve_bytes) = self.spared.as_ref()?;
         let device = |path: &Path| fs::metadata(path).ok().map(|known| known.dev());
-        let disk = rustix::fs::statvfs(self.directory.as_path()).ok().filter(|_| device(data_dir) == device(&self.directory))?;
+        let disk = rustix::fs::statvfs(self.directory.as_path())
+            .ok()
+            .filter(|_| device(data_dir) == device(&self.directory))?;
         let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
         (free_bytes <= *reserve_bytes).then(|| {
             let (directory, free, reserve) = (self.directory.display(), free_bytes >> 20, reserve_bytes >> 20);
