@@ -6,6 +6,7 @@ mod certificates;
 mod declare;
 mod dnc;
 mod list;
+mod s3;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -27,6 +28,7 @@ pub(crate) use self::{
     list::{
         CsvArgs, EncodingArg, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },
+    s3::{BackupFetchArgs, BackupListArgs, BackupPruneArgs, S3Args, S3Style},
     token::{TokenCreateArgs, TokenRevokeArgs, TokenVerb},
     upkeep::{DrainArgs, ProxyRestartArgs, ProxyVerb, ReloadArgs},
 };
@@ -354,12 +356,19 @@ pub(crate) enum BackupVerb {
     Verify(BackupVerifyArgs),
     /// Make the empty data directory of a node on this machine from a backup; the node must be stopped
     Restore(BackupRestoreArgs),
+    /// Copy a backup from an S3-compatible storage into a file, and check every byte
+    Fetch(BackupFetchArgs),
+    /// Show the backups in a folder of an S3-compatible storage
+    List(BackupListArgs),
+    /// Remove the oldest backups from a folder of an S3-compatible storage
+    Prune(BackupPruneArgs),
 }
 
 /// `backup create`
 #[derive(Debug, Args)]
 pub(crate) struct BackupCreateArgs {
-    /// The file, which appears once complete; a device or a FIFO is written through; `-`: standard output
+    /// The file, which appears once complete; a device or a FIFO is written through; `-`: standard output; s3://BUCKET/FOLDER/ or
+    /// s3://BUCKET/FOLDER/NAME.ocsbackup: into an S3-compatible storage
     pub(crate) file: PathBuf,
     /// Replace a file that exists
     #[arg(long)]
@@ -370,6 +379,8 @@ pub(crate) struct BackupCreateArgs {
     /// Take the state as that node knows it, also where no quorum can be asked
     #[arg(long, requires = "node")]
     pub(crate) stale: bool,
+    #[command(flatten)]
+    pub(crate) s3: S3Args,
     #[command(flatten)]
     pub(crate) format: FormatArg,
 }

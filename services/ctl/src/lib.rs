@@ -31,6 +31,7 @@ mod orders;
 mod output_file;
 mod print;
 mod replay;
+mod s3;
 mod usage;
 mod verbs;
 

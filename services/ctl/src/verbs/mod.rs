@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod backup_create;
 mod backup_restore;
+mod backup_s3;
 mod backup_verify;
 mod campaign_show;
 mod cert;
@@ -68,6 +69,11 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     if let Some(done) = without_a_node(&cli) {
         return done;
     }
+    if let Verb::Backup(verb) = &cli.verb
+        && let Some(done) = Box::pin(backup_s3::run(before, verb)).await
+    {
+        return done;
+    }
     let cluster = Cluster::new(&cli.reach, matches!(cli.verb, Verb::Replay(_) | Verb::Drill(_)))?;
     let out = |behind| Out::new(before, behind);
     let ca = cli.reach.ca.as_deref();
@@ -109,12 +115,12 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Token(TokenVerb::Create(args)) => token::create(&cluster, out(args.format), &args).await,
         Verb::Token(TokenVerb::List(format)) => token::list(&cluster, out(format)).await,
         Verb::Token(TokenVerb::Revoke(args)) => token::revoke(&cluster, out(args.format), &args).await,
-        Verb::Backup(BackupVerb::Create(args)) => backup_create::run(&cluster, out(args.format), &args).await,
+        Verb::Backup(BackupVerb::Create(args)) => Box::pin(backup_create::run(&cluster, out(args.format), &args)).await,
         Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, ca)).await,
         Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args, ca)).await,
         Verb::Verify(format) => verify::run(&cluster, out(format)).await,
         Verb::Tls(TlsVerb::Reload(args)) => tls_reload::run(&cluster, out(args.format), &args).await,
-        Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_)) | Verb::Cert(_) | Verb::Certs(_) => Ok(()), // done above
+        Verb::Backup(_) | Verb::Cert(_) | Verb::Certs(_) => Ok(()), // done above
         Verb::Wait(args) => wait::run(&cluster, &args).await,
     }
 }
