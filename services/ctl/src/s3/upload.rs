@@ -78,7 +78,7 @@ impl Storage {
             signal = &mut stop => Err(interrupted(signal)),
         };
         let completed = match sent {
-            Ok(sent) => upload.complete().await.map(|_| sent).map_err(|error| self.failed(name, &error)),
+            Ok(sent) => self.complete(name, upload.as_mut()).await.map(|()| sent),
             Err(failure) => Err(failure),
         };
         let sent = match completed {
@@ -97,6 +97,15 @@ impl Storage {
             return Err(failure);
         }
         Ok(sent)
+    }
+
+    /// Has the object appear. The sum of an object that is replaced goes first: the new object has none before it is read back.
+    async fn complete(&self, name: &str, upload: &mut dyn MultipartUpload) -> Result<(), Failure> {
+        let beside = sum_of(name);
+        if self.has(&beside).await? {
+            self.store.delete(&self.key(&beside)?).await.map_err(|error| self.failed(&beside, &error))?;
+        }
+        upload.complete().await.map(drop).map_err(|error| self.failed(name, &error))
     }
 
     /// Sends every byte. While a part is on its way, the next part fills.
