@@ -35,6 +35,7 @@ mod repair;
 mod replaced;
 mod replacing;
 mod requests;
+mod scheduled;
 mod shipped;
 mod signals;
 mod stale_reads;

@@ -7,7 +7,7 @@ use jiff::{Timestamp, civil::DateTime};
 /// UTC seconds of a moment with a zone; fractions of a second are cut.
 ///
 /// # Errors
-/// A sentence that says what is missing.
+/// A sentence that names the missing part.
 pub fn seconds_of(text: &str) -> Result<u64, String> {
     let text = text.trim();
     // a zone in brackets would be looked up in a database of this machine

@@ -54,7 +54,7 @@ impl Storage {
     /// Options or environment that make no sense.
     pub(crate) fn open(place: Place, args: &S3Args) -> Result<Self, Failure> {
         // the client of the storage speaks TLS by the provider of the process
-        let _ = ring::default_provider().install_default(); // an earlier one is the same
+        let _ = ring::default_provider().install_default(); // an earlier provider is the same
         let unfit = |error: Error| Failure::Usage(format!("{}: {}", place.url(""), line(&error)));
         let store = builder(place.bucket(), args, |name| env::var(name).ok()).build().map_err(unfit)?;
         Ok(Self { store: Arc::new(store), place, part_bytes: upload::PART_BYTES })

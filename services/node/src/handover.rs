@@ -63,7 +63,7 @@ fn unheard(peer: &PeerLag) -> String {
 /// The requested node, or the first eligible node; empty: no node is requested.
 ///
 /// # Errors
-/// Why no node, or not the requested one, can take over.
+/// Why neither the requested node nor any other can take over.
 pub(crate) fn choose(candidates: &[Candidate], asked: &str) -> Result<String, String> {
     if asked.is_empty() {
         let first = candidates.iter().find(|candidate| candidate.eligible);

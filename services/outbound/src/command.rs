@@ -279,7 +279,7 @@ pub struct ScheduleSwitchover {
 /// hand over, has handed over, or is too late.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DueSwitchover {
-    /// The time for which the switchover was scheduled, UTC seconds: another one is left alone.
+    /// The time for which the switchover was scheduled, UTC seconds: a schedule of another time stays.
     pub at_s: u64,
     /// Name of the primary.
     pub node: String,

@@ -29,9 +29,9 @@ pub(crate) struct Kept {
     pub(crate) name: String,
     /// Its length.
     pub(crate) bytes: u64,
-    /// When it was uploaded, UTC seconds.
+    /// Time of the upload, UTC seconds.
     pub(crate) uploaded_s: i64,
-    /// The object beside it is there: it was read back. False: an upload under way, or one that broke off.
+    /// The object with its sum is there: the backup was read back. False: an upload under way, or a broken upload.
     pub(crate) is_marked: bool,
 }
 
@@ -81,7 +81,7 @@ impl Storage {
     /// Removes a backup: the file first, so that no list shows half of a backup.
     ///
     /// # Errors
-    /// Some of it may be left.
+    /// A part of the backup may be left.
     pub(crate) async fn remove(&self, name: &str) -> Result<(), Failure> {
         for name in [name, &sum_of(name)] {
             match self.store.delete(&self.key(name)?).await {
@@ -129,7 +129,7 @@ impl Storage {
         let beside = sum_of(name);
         let found = match self.store.get(&self.key(&beside)?).await {
             Ok(found) if found.meta.size <= SUM_BYTES_MAX => found.bytes().await,
-            Ok(_) => return Ok(Some(String::new())), // no sum: it differs from every other
+            Ok(_) => return Ok(Some(String::new())), // no sum, and so another than that of the file
             Err(Error::NotFound { .. }) => return Ok(None),
             Err(error) => Err(error),
         };

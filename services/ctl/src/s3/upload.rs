@@ -99,7 +99,7 @@ impl Storage {
         Ok(sent)
     }
 
-    /// Has the object appear. The sum of an object that is replaced goes first: the new object has none before it is read back.
+    /// Has the object appear. The sum of an object that is replaced goes first: the new object has none before its read-back.
     async fn complete(&self, name: &str, upload: &mut dyn MultipartUpload) -> Result<(), Failure> {
         let beside = sum_of(name);
         if self.has(&beside).await? {

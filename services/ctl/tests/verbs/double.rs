@@ -54,7 +54,7 @@ pub(crate) struct DoubleState {
     pub(crate) posts_cut: u32,
     /// Acknowledged and forgotten: every update with this phone.
     pub(crate) forgets: Option<String>,
-    /// The scheduled switchover; a second one is refused.
+    /// The scheduled switchover; a second schedule is refused.
     pub(crate) scheduled: Option<ScheduledSwitchover>,
     /// Candidates of a switchover are all refused.
     pub(crate) no_candidate: bool,

@@ -108,7 +108,7 @@ async fn backups_are_kept_in_an_s3_compatible_storage_whole_or_not_at_all() {
     assert_eq!((fetched.code, fs::read(&file).unwrap() == whole), (0, true), "{}", fetched.err);
     assert_eq!(ocsctl_at(&nowhere, &["backup", "verify", &file]).await.code, 0);
 
-    // an object without its sum is none, and a changed one is refused
+    // an object without its sum is no backup, and a changed object is refused
     moto.put("a/demo-20270101T000000Z.ocsbackup", b"half");
     let listed = moto.ocsctl(&nowhere, &["backup", "list", &url("a"), "-o", "json"]).await;
     assert_eq!((names(&listed, "backups"), names(&listed, "incomplete").len()), (vec![name.to_owned()], 1));

@@ -174,7 +174,7 @@ struct Begun {
 }
 
 impl Maker {
-    /// Begins a backup, and shows that one is under way.
+    /// Begins a backup, and shows its begin.
     fn begin(&self) -> Result<Begun, String> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| self.no_place())?;
         let stream = self.archives.begin().map_err(|error| error.to_string())?;

@@ -52,7 +52,7 @@ fn messages(part: Result<Vec<u8>, String>) -> Vec<Result<BackupBytes, Status>> {
 const NO_DIRECTORY: &str = "this node has no directory for backups: set backup.directory in its configuration";
 
 /// Begins a backup into the directory of this node. Another data node makes a backup without a cost for clients: the primary asks for
-/// `at_primary`, unless no other one can.
+/// `at_primary`, unless no other node can.
 pub(super) async fn make(api: &ControlApi, at_primary: bool) -> Result<(), Refusal> {
     let conflict = |message: String| Refusal::new(RefusalCode::Conflict, message);
     let orders = api.backups.as_ref().ok_or_else(|| conflict(NO_DIRECTORY.to_owned()))?;

@@ -59,7 +59,7 @@ fn step<V: View>(due: &DueSwitchover, row: &ScheduledSwitchoverRow, turn: &Turn<
     if is_late { Step::Lapse } else { Step::Attempt }
 }
 
-/// The node that has taken the role over since a primary began; none: the role has not moved. A primary that lost the role and has it again finds
+/// The node that has taken the role over since a primary began; none: the role has not moved. A primary with the role of a later term finds
 /// the change between in the history.
 fn successor<V: View>(due: &DueSwitchover, row: &ScheduledSwitchoverRow, turn: &Turn<'_, '_, V>) -> Option<String> {
     if row.from.is_empty() {
