@@ -477,7 +477,11 @@ impl Backups {
         registry.register_with_unit("backup_interval", help, Unit::Seconds, backups.interval.clone());
         registry.register("backup_running", "1: a backup into backup.directory is under way", backups.running.clone());
         registry.register("backups", "Backups that this process made into backup.directory", backups.made.clone());
-        registry.register("backup_failures", "Backups into backup.directory that failed in this process", backups.failures.clone());
+        registry.register(
+            "backup_failures",
+            "Backups into backup.directory that failed in this process",
+            backups.failures.clone(),
+        );
         backups
     }
 
