@@ -57,13 +57,15 @@ const EDGES: [(&str, &[&str]); 18] = [
 ];
 
 /// Foreign crates that belong to one room alone.
-const ROOMS: [(&str, &str); 6] = [
+const ROOMS: [(&str, &str); 8] = [
     ("raft", "consensus"),
     ("slog", "consensus"),
     ("protobuf", "consensus"),
     ("fjall", "store"),
     ("lsm-tree", "store"),
     ("opentelemetry", "node"),
+    ("object_store", "ocsctl"),
+    ("reqwest", "ocsctl"),
 ];
 
 /// Foreign crates that a crate must never use, in tests neither.

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use self::{client::Client, tally::Tally};
 use crate::{
     Failure, Load,
-    http_load::{self, Access, Place, Request, Target},
+    http_load::{self, Access, Pace, Place, Request, Target},
 };
 
 /// Pause between two probes, and the number of fine probes in a row.

@@ -38,6 +38,7 @@ mod replaced;
 mod replacing;
 mod requests;
 mod sandbox;
+mod scheduled;
 mod shipped;
 mod signals;
 mod stale_reads;

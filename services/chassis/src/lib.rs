@@ -9,6 +9,7 @@ mod fatal;
 pub mod lines;
 pub mod logging;
 pub mod metrics;
+pub mod moment;
 pub mod notify;
 pub mod orphan;
 pub mod private;

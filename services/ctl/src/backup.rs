@@ -5,10 +5,19 @@ use std::path::Path;
 use serde::Serialize;
 use store::{ArchiveHead, ArchiveTail};
 
-use crate::print;
+use crate::{failure::Failure, print, s3::Place};
 
 /// Standard input or output, where a file is named so.
 pub(crate) const STANDARD: &str = "-";
+
+/// Refuses the URL of a storage, where a file is read several times or by another program.
+pub(crate) fn refuse_url(file: &Path) -> Result<(), Failure> {
+    if Place::of(file)?.is_none() {
+        return Ok(());
+    }
+    let url = file.display();
+    Err(Failure::Usage(format!("{url}: copy the backup into a file first: `ocsctl backup fetch {url} FILE`")))
+}
 
 /// A backup, for a person or a program.
 #[derive(Debug, Serialize)]

@@ -4,11 +4,12 @@ mod audit;
 mod bench;
 mod campaign;
 mod certificates;
-mod context;
 mod configuration;
+mod context;
 mod declare;
 mod dnc;
 mod list;
+mod s3;
 mod sandbox;
 mod shell;
 #[cfg(test)]
@@ -26,8 +27,8 @@ pub(crate) use self::{
     bench::{BenchArgs, BenchWhat},
     campaign::{CampaignShowArgs, CampaignVerb, GroupArgs, GroupShowArgs, GroupVerb},
     certificates::{CertVerb, CertsArgs, NewFilesArgs, TlsReloadArgs, TlsVerb},
-    context::{ContextArg, ContextSetArgs, ContextShowArgs, ContextUseArgs, ContextVerb},
     configuration::{ConfigCheckArgs, ConfigDiffArgs, ConfigShowArgs, ConfigVerb},
+    context::{ContextArg, ContextSetArgs, ContextShowArgs, ContextUseArgs, ContextVerb},
     declare::{ApplyArgs, ExportConfigArgs},
     dnc::{
         DncAboutArgs, DncAddArgs, DncApplyArgs, DncCheckArgs, DncExportArgs, DncImportArgs, DncListArgs, DncRemoveArgs,
@@ -36,8 +37,9 @@ pub(crate) use self::{
     list::{
         CsvArgs, EncodingArg, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },
-    shell::{ColorArg, ColorWhen, CompletionsArgs, ManArgs, Shell},
+    s3::{BackupFetchArgs, BackupListArgs, BackupPruneArgs, S3Args, S3Style},
     sandbox::{SandboxStopArgs, SandboxVerb},
+    shell::{ColorArg, ColorWhen, CompletionsArgs, ManArgs, Shell},
     token::{TokenCreateArgs, TokenRevokeArgs, TokenVerb},
     upkeep::{DrainArgs, ProxyRestartArgs, ProxyVerb, ReloadArgs},
     wait::{AwaitedRole, WaitArgs, WaitFor},
@@ -280,13 +282,28 @@ pub(crate) struct StatusArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SwitchoverArgs {
     /// The node that is to become primary; left out: the primary chooses
-    #[arg(long, value_name = "NODE")]
+    pub(crate) node: Option<String>,
+    /// The same as NODE
+    #[arg(long, value_name = "NODE", conflicts_with = "node")]
     pub(crate) to: Option<String>,
+    /// Hand over at this moment, with its zone: 2026-12-01T03:00:00Z; the group keeps the order over failovers and restarts
+    #[arg(long, value_name = "TIME", value_parser = chassis::moment::seconds_of)]
+    pub(crate) at: Option<u64>,
+    /// Cancel the scheduled switchover
+    #[arg(long, conflicts_with_all = ["node", "to", "at"])]
+    pub(crate) cancel: bool,
     /// Only say which nodes could become primary
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) format: FormatArg,
+}
+
+impl SwitchoverArgs {
+    /// The node that is to become primary; empty: the primary chooses.
+    pub(crate) fn target(&self) -> &str {
+        self.node.as_deref().or(self.to.as_deref()).unwrap_or_default()
+    }
 }
 
 /// `upgrade …`
@@ -418,12 +435,19 @@ pub(crate) enum BackupVerb {
     Verify(BackupVerifyArgs),
     /// Make the empty data directory of a node on this machine from a backup; the node must be stopped
     Restore(BackupRestoreArgs),
+    /// Copy a backup from an S3-compatible storage into a file, and check every byte
+    Fetch(BackupFetchArgs),
+    /// Show the backups in a folder of an S3-compatible storage
+    List(BackupListArgs),
+    /// Remove the oldest backups from a folder of an S3-compatible storage
+    Prune(BackupPruneArgs),
 }
 
 /// `backup create`
 #[derive(Debug, Args)]
 pub(crate) struct BackupCreateArgs {
-    /// The file, which appears once complete; a device or a FIFO is written through; `-`: standard output
+    /// The file, which appears once complete; a device or a FIFO is written through; `-`: standard output; s3://BUCKET/FOLDER/ or
+    /// s3://BUCKET/FOLDER/NAME.ocsbackup: into an S3-compatible storage
     pub(crate) file: PathBuf,
     /// Replace a file that exists
     #[arg(long)]
@@ -434,6 +458,8 @@ pub(crate) struct BackupCreateArgs {
     /// Take the state as that node knows it, also where no quorum can be asked
     #[arg(long, requires = "node")]
     pub(crate) stale: bool,
+    #[command(flatten)]
+    pub(crate) s3: S3Args,
     #[command(flatten)]
     pub(crate) format: FormatArg,
 }

@@ -36,6 +36,7 @@ mod programs;
 mod replay;
 mod tls_probe;
 mod sandbox;
+mod s3;
 mod usage;
 mod verbs;
 

@@ -18,6 +18,7 @@ mod mode;
 mod pause;
 mod port;
 mod replace;
+mod scheduled;
 mod settings;
 mod shown_config;
 mod starting;
@@ -44,7 +45,8 @@ use ocs_proto::{
         GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest, ImportReply,
         ListTokensReply, ListTokensRequest, PauseReply, PauseRequest, PlanDeclarationReply, PreviewImportRequest,
         ProxyRestartReply, ProxyRestartRequest, ReloadReply, ReloadRequest, RemoveDoNotCallReply, RevokeTokenReply,
-        SetModeReply, SetModeRequest, SetSettingsReply, ShowConfigReply, ShowConfigRequest, ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
+        ScheduleSwitchoverReply, ScheduleSwitchoverRequest, SetModeReply, SetModeRequest, SetSettingsReply,
+        ShowConfigReply, ShowConfigRequest, ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
         ShowGroupsRequest, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply,
         StatusRequest, SwitchoverReply, SwitchoverRequest, TlsReloadReply, TlsReloadRequest, UpgradeReply,
         UpgradeRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
@@ -62,7 +64,7 @@ use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes}
 
 use self::acting::{Acting, named, who};
 use crate::{
-    archive::Archives,
+    archive::{Archives, schedule::BackupOrders},
     audit::{Auditor, Order, Who},
     credentials::RefusalCounts,
     metrics::{Imported, Sources},
@@ -99,6 +101,8 @@ pub struct ControlApi {
     pub orders: Orders,
     /// Makes backups of the state; none on a witness.
     pub archives: Option<Archives>,
+    /// Makes backups into a directory of this node; none: the configuration names no directory.
+    pub backups: Option<BackupOrders>,
     /// Changes need an operator's certificate, and their refusals are counted here; none: any caller may order a change.
     pub operators: Option<Arc<RefusalCounts>>,
     /// Takes orders about the process of this node.
@@ -212,6 +216,14 @@ impl Control for Service {
         let reply = switchover::switchover(&self.api.sources.role, asked, &by).await;
         self.note(who, audited::switchover(dry_run, &reply)).await;
         Ok(Response::new(reply))
+    }
+
+    async fn schedule_switchover(
+        &self,
+        asked: Request<ScheduleSwitchoverRequest>,
+    ) -> Result<Response<ScheduleSwitchoverReply>, Status> {
+        let (who, asked) = (who(asked.extensions()), asked.into_inner());
+        Ok(Response::new(scheduled::schedule(&self.api, who, asked).await))
     }
 
     async fn pause(&self, asked: Request<PauseRequest>) -> Result<Response<PauseReply>, Status> {

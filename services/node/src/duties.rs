@@ -10,6 +10,7 @@ mod due;
 mod history;
 mod phones;
 mod restored;
+mod scheduled_switchover;
 mod versions;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -27,6 +28,7 @@ pub(crate) use due::WhatIsDue;
 pub(crate) use history::{Begun, History};
 pub(crate) use phones::Phones;
 pub(crate) use restored::Restoration;
+pub(crate) use scheduled_switchover::ScheduledSwitchover;
 pub(crate) use versions::{Formats, Rules};
 
 /// Deadline of a command.

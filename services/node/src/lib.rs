@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod control;
 pub mod credentials;
 mod duties;
+mod handover;
 pub mod health;
 pub mod link;
 pub mod memory;

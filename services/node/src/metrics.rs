@@ -475,9 +475,13 @@ impl Backups {
         registry.register_with_unit("backup_last_duration", help, Unit::Seconds, backups.duration.clone());
         let help = "From one backup of the schedule to the next: backup.every; 0: no schedule";
         registry.register_with_unit("backup_interval", help, Unit::Seconds, backups.interval.clone());
-        registry.register("backup_running", "1: a backup of the schedule is under way", backups.running.clone());
-        registry.register("backups", "Backups that the schedule made", backups.made.clone());
-        registry.register("backup_failures", "Backups of the schedule that failed", backups.failures.clone());
+        registry.register("backup_running", "1: a backup into backup.directory is under way", backups.running.clone());
+        registry.register("backups", "Backups that this process made into backup.directory", backups.made.clone());
+        registry.register(
+            "backup_failures",
+            "Backups into backup.directory that failed in this process",
+            backups.failures.clone(),
+        );
         backups
     }
 

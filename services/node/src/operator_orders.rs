@@ -34,8 +34,9 @@ enum Nature {
 }
 
 /// Every call that is more than a look. Any certificate of the authority may make the others.
-const CALLS: [(&str, Nature); 22] = [
+const CALLS: [(&str, Nature); 23] = [
     ("Switchover", Nature::Change),
+    ("ScheduleSwitchover", Nature::Change),
     ("Pause", Nature::Change),
     ("Upgrade", Nature::Change),
     ("GiveUp", Nature::Change),

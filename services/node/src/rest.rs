@@ -15,7 +15,8 @@ use dispatch::EncodedBody;
 use futures::future::join_all;
 use ocs_proto::{
     control::{
-        BackupSchedule, HistoryReply, PauseReply, PauseRequest, StatusReply, SwitchoverReply, SwitchoverRequest,
+        BackupSchedule, HistoryReply, PauseReply, PauseRequest, ScheduleSwitchoverReply, ScheduleSwitchoverRequest,
+        StatusReply, SwitchoverReply, SwitchoverRequest,
     },
     link::{ApiAnswer, ApiBackups, ApiCall, ApiOrder, ApiRequest, api_answer::Told, api_call::Asked, api_order::Order},
 };
@@ -56,11 +57,20 @@ pub(crate) trait NodeOrders: Send + Sync {
     /// Hands the primary's role over, or shows the candidates. `by`: the client, for the history.
     async fn switchover(&self, asked: SwitchoverRequest, by: &str, who: Who) -> SwitchoverReply;
 
+    /// Schedules a switchover, or cancels the scheduled one.
+    async fn schedule_switchover(&self, asked: ScheduleSwitchoverRequest, who: Who) -> ScheduleSwitchoverReply;
+
     /// Pauses automatic failover, or resumes it.
     async fn pause(&self, asked: PauseRequest, who: Who) -> PauseReply;
 
-    /// The backups that this node makes by itself; none: no schedule.
+    /// The backups in this node's directory; none: the node has no directory for backups.
     async fn backups(&self) -> Option<BackupSchedule>;
+
+    /// Begins a backup into this node's directory. `at_primary`: also where this node is the primary and another node could make it.
+    ///
+    /// # Errors
+    /// Why no backup begins.
+    async fn make_backup(&self, at_primary: bool, who: Who) -> Result<BackupSchedule, Refusal>;
 }
 
 /// The content of an answer, and the place behind its page; empty: no page follows.
@@ -244,7 +254,12 @@ impl Rest {
             Order::History(_) => Told::History(orders.history().await?),
             Order::Switchover(asked) => Told::Switchover(orders.switchover(asked, &by, who).await),
             Order::Pause(asked) => Told::Pause(orders.pause(asked, who).await),
+            Order::ScheduleSwitchover(asked) => Told::ScheduledSwitchover(orders.schedule_switchover(asked, who).await),
             Order::Backups(_) => Told::Backups(ApiBackups { schedule: orders.backups().await }),
+            Order::MakeBackup(asked) => {
+                let schedule = orders.make_backup(asked.at_primary, who).await?;
+                Told::Backups(ApiBackups { schedule: Some(schedule) })
+            }
             Order::Audit(asked) => return self.audit(calling, asked).await,
         };
         Ok((told, Vec::new()))
@@ -257,7 +272,9 @@ const fn name_of(order: &Order) -> &'static str {
         Order::History(_) => "history",
         Order::Switchover(_) => "switchover",
         Order::Pause(_) => "pause",
+        Order::ScheduleSwitchover(_) => "schedule switchover",
         Order::Backups(_) => "backups",
+        Order::MakeBackup(_) => "make backup",
         Order::Audit(_) => "audit",
     }
 }

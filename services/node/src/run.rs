@@ -55,7 +55,8 @@ use crate::{
     certificates::{Certificates, Reloaded},
     control::{ControlApi, Orders},
     duties::{
-        Begun, BringingUp, Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules, WhatIsDue,
+        Begun, BringingUp, Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules,
+        ScheduledSwitchover, WhatIsDue,
     },
     health::Health,
     memory,
@@ -373,8 +374,9 @@ async fn start(
     }
     // 5. The callers.
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
-    let backups =
-        archives.clone().map_or_else(schedule::none, |archives| schedule::start(config, archives, role.clone(), tasks));
+    let (backups, backup_orders) = archives
+        .clone()
+        .map_or_else(|| (schedule::none(), None), |archives| schedule::start(config, archives, role.clone(), tasks));
     let certificates = ports.certificates.clone();
     let (disk, imports) = (room, Arc::default());
     let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk, deletions, certificates, imports };
@@ -407,6 +409,7 @@ async fn start(
         deadline,
         orders,
         archives,
+        backups: backup_orders,
         upkeep: upkeep.clone(),
         operators,
         audit,
@@ -509,6 +512,7 @@ fn assign_duties(config: &Config, role: &RoleService, api: &Arc<Door>, directory
     duties.assign(Deletions(api.clone()));
     duties.assign(BringingUp::new(api.clone()));
     duties.assign(WhatIsDue::new(api.clone()));
+    duties.assign(ScheduledSwitchover { role: role.clone(), api: api.clone() });
     if config.cluster.upgrade == UPGRADE_AUTO {
         duties.assign(Formats::new(role.clone()));
     }

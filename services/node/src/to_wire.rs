@@ -5,12 +5,13 @@ use ocs_proto::{
     control::{
         AuditEntries, AuditEntry, DeclarationFault, DoNotCallEntries, DoNotCallEntry, ExportRows, GroupInfo,
         HeldRecord, HistoryEntry, KeptDigest, ListInfo, ListTokensReply, NotDialable, PlanDeclarationReply,
-        RecordChange, ShowDeclarationReply, ShowGroupsReply, TokenInfo, VerifyReply,
+        RecordChange, ScheduledSwitchover, ShowDeclarationReply, ShowGroupsReply, TokenInfo, VerifyReply,
     },
     outbound::ImportRow,
 };
 use outbound::{Answer, wire::field_to_wire};
 use pair::StateCheck;
+use records::ScheduledSwitchoverRow;
 
 /// A list, not counted.
 pub(crate) fn list(list: outbound::ListInfo) -> ListInfo {
@@ -105,10 +106,16 @@ pub(crate) fn not_dialable(why: outbound::NotDialable) -> NotDialable {
     NotDialable { condition, reason, until_s }
 }
 
+/// The scheduled switchover.
+pub(crate) fn scheduled_switchover(row: ScheduledSwitchoverRow) -> ScheduledSwitchover {
+    let ScheduledSwitchoverRow { at_s, to, principal, asked_us, from, .. } = row;
+    ScheduledSwitchover { at_s, to, principal, asked_us, from }
+}
+
 /// A change of the role.
 pub(crate) fn history_entry(entry: outbound::HistoryEntry) -> HistoryEntry {
-    let outbound::HistoryEntry { at_us, from, to, term, reason, pause_ms } = entry;
-    HistoryEntry { at_us, from, to, term, reason, pause_ms }
+    let outbound::HistoryEntry { at_us, from, to, term, reason, pause_ms, note } = entry;
+    HistoryEntry { at_us, from, to, term, reason, pause_ms, note }
 }
 
 /// A page of the audit; none: a page of another answer.

@@ -1,8 +1,9 @@
 //! Commands, the content of the log: requests stamped by the primary.
 
 use crate::{
-    RULES_FIRST, RULES_WITH_AUDIT, RULES_WITH_CAMPAIGNS, RULES_WITH_OUTBOX, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS,
-    RULES_WITH_TOKENS, RULES_WITH_UNDOING, Request, RequestId, declaration::Declaration,
+    RULES_FIRST, RULES_WITH_AUDIT, RULES_WITH_CAMPAIGNS, RULES_WITH_OUTBOX, RULES_WITH_PHONE_FORM,
+    RULES_WITH_SCHEDULED_SWITCHOVER, RULES_WITH_SETTINGS, RULES_WITH_TOKENS, RULES_WITH_UNDOING, Request, RequestId,
+    declaration::Declaration,
 };
 
 /// The interface through which a request arrived.
@@ -265,6 +266,29 @@ pub struct RevokeToken {
     pub id: String,
 }
 
+/// A switchover at a time to come.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScheduleSwitchover {
+    /// UTC seconds; later than the stamp, by at most [`crate::SWITCHOVER_AHEAD_MAX_S`].
+    pub at_s: u64,
+    /// Name of the node that is to become primary; empty: the primary of that time chooses.
+    pub to: String,
+}
+
+/// The next step of a scheduled switchover whose time has come, proposed by the primary. The state decides whether the primary is to
+/// hand over, has handed over, or is too late.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DueSwitchover {
+    /// The time for which the switchover was scheduled, UTC seconds: a schedule of another time stays.
+    pub at_s: u64,
+    /// Name of the primary.
+    pub node: String,
+    /// The primary's term.
+    pub term: u64,
+    /// Why the primary's last attempt failed; empty: no attempt was made.
+    pub why: String,
+}
+
 /// The content of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -306,6 +330,12 @@ pub enum Body {
     RevokeToken(RevokeToken),
     /// Notes an order in the audit; from rules version 7 on.
     Audited(Audited),
+    /// Schedules a switchover; from rules version 7 on.
+    ScheduleSwitchover(ScheduleSwitchover),
+    /// Cancels the scheduled switchover; from rules version 7 on.
+    CancelSwitchover,
+    /// Takes the next step of a scheduled switchover; from rules version 7 on.
+    DueSwitchover(DueSwitchover),
 }
 
 impl Body {
@@ -314,6 +344,9 @@ impl Body {
         match self {
             Self::RaiseRules(raise) => raise.to,
             Self::Audited(_) => RULES_WITH_AUDIT,
+            Self::ScheduleSwitchover(_) | Self::CancelSwitchover | Self::DueSwitchover(_) => {
+                RULES_WITH_SCHEDULED_SWITCHOVER
+            }
             Self::RoleChange(change) if change.ordered.is_some() => RULES_WITH_AUDIT,
             Self::ApplyDeclaration(apply) if apply.names_history() => RULES_WITH_AUDIT,
             Self::SetSettings(_) => RULES_WITH_SETTINGS,

@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Audited, Body, CreateToken, DeleteRecords, DoNotCallBatch,
-    DoNotCallScope, ImportBatch, NewList, RaiseRules, RemoveDoNotCall, Request, RewritePhones, RoleChange, Setting,
-    Value,
+    DoNotCallScope, DueSwitchover, ImportBatch, NewList, RaiseRules, RemoveDoNotCall, Request, RewritePhones,
+    RoleChange, ScheduleSwitchover, Setting, Value,
 };
 
 /// SHA-256 of name, resource and sorted attributes, cut to 16 bytes.
@@ -70,6 +70,9 @@ impl Body {
             Self::CreateToken(token) => hash_token(&mut hasher, token),
             Self::RevokeToken(token) => texts(&mut hasher, ["RevokeToken", &token.id]),
             Self::Audited(order) => hash_order(&mut hasher, order),
+            Self::ScheduleSwitchover(asked) => hash_schedule(&mut hasher, asked),
+            Self::CancelSwitchover => texts(&mut hasher, ["CancelSwitchover"]),
+            Self::DueSwitchover(due) => hash_due_switchover(&mut hasher, due),
         }
         cut(hasher)
     }
@@ -107,6 +110,17 @@ fn hash_order(hasher: &mut Sha256, order: &Audited) {
     texts(hasher, ["Audited", &order.node, &order.what, &order.about, &order.details, &order.outcome]);
     number(hasher, order.at_us);
     number(hasher, order.after_us);
+}
+
+fn hash_schedule(hasher: &mut Sha256, asked: &ScheduleSwitchover) {
+    texts(hasher, ["ScheduleSwitchover", &asked.to]);
+    number(hasher, asked.at_s);
+}
+
+fn hash_due_switchover(hasher: &mut Sha256, due: &DueSwitchover) {
+    texts(hasher, ["DueSwitchover", &due.node, &due.why]);
+    number(hasher, due.at_s);
+    number(hasher, due.term);
 }
 
 fn hash_raise(hasher: &mut Sha256, raise: &RaiseRules) {

@@ -16,6 +16,7 @@ mod record_place;
 mod records_query;
 mod reply;
 mod request;
+pub mod switchover_event;
 pub mod wire;
 
 pub use access::{
@@ -25,8 +26,8 @@ pub use access::{
 pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Sent, Value, key, spec_of, spec_under};
 pub use command::{
     AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Audited, Body, BringUp, Command, CreateToken, DeleteRecords,
-    DoNotCallBatch, DoNotCallRow, DoNotCallScope, Due, ImportBatch, ImportRow, NewList, Origin, RaiseRules,
-    RemoveDoNotCall, RevokeToken, RewritePhones, RoleChange, Setting, UserField,
+    DoNotCallBatch, DoNotCallRow, DoNotCallScope, Due, DueSwitchover, ImportBatch, ImportRow, NewList, Origin,
+    RaiseRules, RemoveDoNotCall, RevokeToken, RewritePhones, RoleChange, ScheduleSwitchover, Setting, UserField,
 };
 pub use content::{ContentHash, content_under};
 pub use effect::{Effect, KeptEffect, OutboxPage, effect_kind};
@@ -94,6 +95,12 @@ pub const AUDIT_ROWS_MAX: u64 = 1_000_000;
 pub const RECORD_CHANGES_MAX: usize = 50;
 /// From this version on, an open record that no agent holds is changed by PatchRecord, under a condition on its row's version.
 pub const RULES_WITH_PATCH: u32 = 7;
+/// From this version on, a switchover is scheduled: the schedule is replicated state.
+pub const RULES_WITH_SCHEDULED_SWITCHOVER: u32 = 7;
+/// A scheduled switchover that is not done so many seconds after its time lapses.
+pub const SWITCHOVER_LATE_MAX_S: u64 = 600;
+/// A switchover is scheduled at most so many seconds ahead: a year of 366 days.
+pub const SWITCHOVER_AHEAD_MAX_S: u64 = 366 * 24 * 3600;
 /// API tokens of a group, at most.
 pub const TOKENS_MAX: usize = 1_000;
 /// Records of one command of due work, at most.

@@ -349,6 +349,8 @@ pub struct HistoryEntry {
     pub reason: String,
     /// How long there was no primary, milliseconds.
     pub pause_ms: u64,
+    /// Scheduled switchovers that lapsed while `to` was primary, in words; empty: none.
+    pub note: String,
 }
 
 /// A Do-Not-Call entry.

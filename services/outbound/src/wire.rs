@@ -8,10 +8,10 @@ use ocs_proto::outbound as wire;
 
 use crate::{
     AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Attributes, Audited, Body, BringUp, COMMAND_FORMAT, Command,
-    CreateToken, DeleteRecords, DoNotCallBatch, DoNotCallRow, DoNotCallScope, Done, Due, ImportBatch, ImportRow,
-    Imported, NewList, Origin, Pairs, RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody,
-    Request, RequestId, Resource, ResourceType, RevokeToken, RewritePhones, RoleChange, Sent, Setting, UserField,
-    Value, Verb,
+    CreateToken, DeleteRecords, DoNotCallBatch, DoNotCallRow, DoNotCallScope, Done, Due, DueSwitchover, ImportBatch,
+    ImportRow, Imported, NewList, Origin, Pairs, RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply,
+    ReplyBody, Request, RequestId, Resource, ResourceType, RevokeToken, RewritePhones, RoleChange, ScheduleSwitchover,
+    Sent, Setting, UserField, Value, Verb,
 };
 
 /// A message that no node sends.
@@ -324,6 +324,30 @@ pub fn token_from_wire(token: wire::CreateToken) -> CreateToken {
     CreateToken { hash: hash.to_vec(), name, note, scopes, lists, tenant, expires_s }
 }
 
+/// A switchover to schedule, on the wire.
+pub fn schedule_to_wire(asked: ScheduleSwitchover) -> wire::ScheduleSwitchover {
+    let ScheduleSwitchover { at_s, to } = asked;
+    wire::ScheduleSwitchover { at_s, to }
+}
+
+/// A switchover to schedule, from the wire.
+pub fn schedule_from_wire(asked: wire::ScheduleSwitchover) -> ScheduleSwitchover {
+    let wire::ScheduleSwitchover { at_s, to } = asked;
+    ScheduleSwitchover { at_s, to }
+}
+
+/// The step of a scheduled switchover on the wire.
+pub fn due_switchover_to_wire(due: DueSwitchover) -> wire::DueSwitchover {
+    let DueSwitchover { at_s, node, term, why } = due;
+    wire::DueSwitchover { at_s, node, term, why }
+}
+
+/// The step of a scheduled switchover from the wire.
+pub fn due_switchover_from_wire(due: wire::DueSwitchover) -> DueSwitchover {
+    let wire::DueSwitchover { at_s, node, term, why } = due;
+    DueSwitchover { at_s, node, term, why }
+}
+
 // === commands ===
 
 /// An origin on the wire.
@@ -365,6 +389,9 @@ pub fn body_to_wire(body: Body) -> wire::command::Body {
         Body::CreateToken(token) => wire::command::Body::CreateToken(token_to_wire(token)),
         Body::RevokeToken(token) => wire::command::Body::RevokeToken(wire::RevokeToken { id: token.id }),
         Body::Audited(order) => wire::command::Body::Audited(order_to_wire(order)),
+        Body::ScheduleSwitchover(asked) => wire::command::Body::ScheduleSwitchover(schedule_to_wire(asked)),
+        Body::CancelSwitchover => wire::command::Body::CancelSwitchover(wire::CancelSwitchover {}),
+        Body::DueSwitchover(due) => wire::command::Body::DueSwitchover(due_switchover_to_wire(due)),
     }
 }
 
@@ -424,6 +451,9 @@ pub fn body_from_wire(body: Option<wire::command::Body>) -> Result<Body, WireErr
         wire::command::Body::CreateToken(token) => Body::CreateToken(token_from_wire(token)),
         wire::command::Body::RevokeToken(token) => Body::RevokeToken(RevokeToken { id: token.id }),
         wire::command::Body::Audited(order) => Body::Audited(order_from_wire(order)),
+        wire::command::Body::ScheduleSwitchover(asked) => Body::ScheduleSwitchover(schedule_from_wire(asked)),
+        wire::command::Body::CancelSwitchover(wire::CancelSwitchover {}) => Body::CancelSwitchover,
+        wire::command::Body::DueSwitchover(due) => Body::DueSwitchover(due_switchover_from_wire(due)),
     })
 }
 

@@ -4,8 +4,8 @@
 
 use outbound::{
     AcknowledgeEffects, ApplyDoNotCall, Attributes, Audited, Body, Command, CreateToken, DeleteRecords, DoNotCallBatch,
-    DoNotCallRow, DoNotCallScope, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall, Request,
-    RequestId, Resource, RevokeToken, RewritePhones, RoleChange, Sent, Setting, Verb,
+    DoNotCallRow, DoNotCallScope, DueSwitchover, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall,
+    Request, RequestId, Resource, RevokeToken, RewritePhones, RoleChange, ScheduleSwitchover, Sent, Setting, Verb,
     wire::{command_from_wire, command_to_wire},
 };
 use prost::Message;
@@ -88,6 +88,12 @@ fn one_of_each() -> Vec<Body> {
         Body::RevokeToken(RevokeToken { id: "0123456789ab".into() }),
         Body::Audited(order("Drain", "a")),
         Body::Audited(order("Draina", "")),
+        Body::ScheduleSwitchover(ScheduleSwitchover { at_s: 7, to: "b".into() }),
+        Body::ScheduleSwitchover(ScheduleSwitchover { at_s: 7, to: String::new() }),
+        Body::CancelSwitchover,
+        Body::DueSwitchover(DueSwitchover { at_s: 7, node: "a".into(), term: 3, why: String::new() }),
+        Body::DueSwitchover(DueSwitchover { at_s: 3, node: "a".into(), term: 7, why: String::new() }),
+        Body::DueSwitchover(DueSwitchover { at_s: 7, node: "a".into(), term: 3, why: "b is away".into() }),
     ]
 }
 

@@ -26,7 +26,7 @@ use outbound::{
     Request, RequestId, Resource, TokenInfo, Value, Verb, key,
 };
 use prost::Message;
-use records::{BringUpRow, PhonesRow, Reach, Settings};
+use records::{BringUpRow, PhonesRow, Reach, ScheduledSwitchoverRow, Settings};
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
@@ -284,6 +284,7 @@ pub struct Reader {
     due_us: AtomicU64,
     bring_up: Mutex<BringUpRow>,
     tokens: Mutex<Arc<ApiTokens>>,
+    scheduled: Mutex<Option<ScheduledSwitchoverRow>>,
 }
 
 impl Reader {
@@ -294,6 +295,7 @@ impl Reader {
             due_us: AtomicU64::new(u64::MAX),
             bring_up: Mutex::default(),
             tokens: Mutex::default(),
+            scheduled: Mutex::default(),
         }
     }
 
@@ -310,6 +312,11 @@ impl Reader {
     /// Records are brought up so far.
     pub fn brought_up(&self, progress: BringUpRow) {
         *self.bring_up.lock().unwrap() = progress;
+    }
+
+    /// The state has this scheduled switchover from now on.
+    pub fn schedule(&self, scheduled: Option<ScheduledSwitchoverRow>) {
+        *self.scheduled.lock().unwrap() = scheduled;
     }
 
     /// The state decides by this version from now on.
@@ -391,6 +398,10 @@ impl StateReader for Reader {
 
     fn bring_up(&self) -> (BringUpRow, u64) {
         (self.bring_up.lock().unwrap().clone(), 1)
+    }
+
+    fn scheduled_switchover(&self) -> Option<ScheduledSwitchoverRow> {
+        self.scheduled.lock().unwrap().clone()
     }
 
     fn preview_import(&self, batch: ImportBatch, _: bool) -> Reply {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use outbound::{Answer, Answers, DoNotCallBatch, HistoryEntry, ImportBatch, ListInfo, Query, Refusal, Reply, Request};
-use records::{BringUpRow, PhonesRow, Reach, Settings};
+use records::{BringUpRow, PhonesRow, Reach, ScheduledSwitchoverRow, Settings};
 
 use crate::ApiTokens;
 
@@ -124,6 +124,9 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// How far records are brought up to the rules of campaigns, and the last handle given.
     fn bring_up(&self) -> (BringUpRow, u64);
+
+    /// The scheduled switchover; none: nothing is scheduled.
+    fn scheduled_switchover(&self) -> Option<ScheduledSwitchoverRow>;
 
     /// The reply that an import batch would get; `create`: after its list was created. Changes nothing.
     fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply;

@@ -33,6 +33,12 @@ pub(crate) fn has_offset_of_a_day(text: &str) -> bool {
     !hours.parse::<u8>().is_ok_and(|hours| hours > OFFSET_HOURS_MAX)
 }
 
+/// The text of UTC seconds, as RFC 3339 writes them.
+pub(crate) fn rfc_3339(seconds: u64) -> String {
+    let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    at.map_or_else(|| seconds.to_string(), |at| at.to_string())
+}
+
 /// The text of UTC seconds, to the minute.
 pub(crate) fn show(seconds: i64, zone: &TimeZone) -> String {
     let at = Timestamp::from_second(seconds).unwrap_or_default();

@@ -67,7 +67,7 @@ pub use lookup::{
     api_tokens, audit_from, bring_up, callbacks_before, chain, chain_behind, chain_end, customer_behind, declared,
     do_not_call_behind, do_not_call_of, do_not_call_of_customer, find_list, indexed_forms, list, list_counters, lists,
     outbox_behind, outbox_mark, phone_behind, phones_have_two_forms, record, record_by_id, record_history,
-    records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, settings,
+    records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, scheduled_switchover, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;
@@ -81,8 +81,8 @@ pub use tables::{
     DncRestRow, DncRow, DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, GroupRow, HeldBackRow,
     IdempotencyRow, ImportBatchRow, Key, KeyRow, ListCountersRow, ListRow, ListTurnRow, MetaRow, NumberRow,
     OutboxMarkRow, OutboxRow, PendingRow, PhonesRow, RecordChangeRow, RecordHistoryRow, RecordRow, RequestIdRow,
-    RequestRow, RoleChangeRow, Row, Scope, SentColumnRow, SettingRow, SettingsRow, Table, Window, WindowRow,
-    WindowZone, WindowsRow, group_state, ids_with_token, indexes_of, unique_phone,
+    RequestRow, RoleChangeRow, Row, ScheduledSwitchoverRow, Scope, SentColumnRow, SettingRow, SettingsRow, Table,
+    Window, WindowRow, WindowZone, WindowsRow, group_state, ids_with_token, indexes_of, unique_phone,
 };
 pub use verbs::shown::{list_for, named_record, record_pairs, row_version};
 pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

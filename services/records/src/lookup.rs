@@ -19,7 +19,7 @@ use crate::{
     settings::Settings,
     tables::{
         ApiTokenRow, AuditRow, BringUpRow, Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow,
-        RecordHistoryRow, RecordRow, RoleChangeRow, Row, Table, chain_prefix, phone_prefix,
+        RecordHistoryRow, RecordRow, RoleChangeRow, Row, ScheduledSwitchoverRow, Table, chain_prefix, phone_prefix,
     },
     view::{Below, Bound, View, pages, table_pages},
 };
@@ -68,6 +68,14 @@ pub fn role_changes(view: &impl View) -> Vec<(u64, RoleChangeRow)> {
         _ => None,
     };
     rows.filter_map(change).collect()
+}
+
+/// The scheduled switchover; none: nothing is scheduled.
+pub fn scheduled_switchover(view: &impl View) -> Option<ScheduledSwitchoverRow> {
+    match view.get(&Key::ScheduledSwitchover) {
+        Some(Row::ScheduledSwitchover(row)) => Some(row),
+        _ => None,
+    }
 }
 
 /// Progress of bringing records up to the rules of campaigns.

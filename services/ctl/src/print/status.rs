@@ -4,7 +4,7 @@ mod text;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ocs_proto::control::{BackupSchedule, CertificateInfo, PeerLag, Role, StatusReply};
+use ocs_proto::control::{BackupSchedule, CertificateInfo, PeerLag, Role, ScheduledSwitchover, StatusReply};
 use serde::Serialize;
 
 use crate::{
@@ -83,7 +83,9 @@ struct Said {
     /// Empty: no record is left to be brought up.
     bringing_up: String,
     upgrade_waits_for: Vec<String>,
-    /// None: the node schedules no backups.
+    /// None: nothing is scheduled.
+    scheduled_switchover: Option<ScheduledSwitchoverView>,
+    /// None: the node has no directory for backups.
     backups: Option<BackupsView>,
     certificates: Vec<CertificateView>,
     peers: Vec<PeerView>,
@@ -102,7 +104,45 @@ struct CertificateView {
     fault: Option<String>,
 }
 
-/// The backups that a node makes by itself.
+/// A switchover at a time to come.
+#[derive(Debug, Serialize)]
+pub(crate) struct ScheduledSwitchoverView {
+    /// RFC 3339.
+    at: String,
+    /// None: the primary of that time chooses.
+    to: Option<String>,
+    /// None: a caller without a name.
+    by: Option<String>,
+    /// RFC 3339.
+    asked_at: String,
+    /// The primary that hands over; none: the time has not come.
+    from: Option<String>,
+}
+
+impl From<ScheduledSwitchover> for ScheduledSwitchoverView {
+    fn from(scheduled: ScheduledSwitchover) -> Self {
+        let text = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            at: super::time_s(scheduled.at_s),
+            to: text(scheduled.to),
+            by: text(scheduled.principal),
+            asked_at: super::time_ms(scheduled.asked_us),
+            from: text(scheduled.from),
+        }
+    }
+}
+
+impl ScheduledSwitchoverView {
+    /// A line for a person.
+    pub(crate) fn line(&self) -> String {
+        let to = self.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
+        let by = self.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
+        let from = self.from.as_ref().map(|from| format!("; {from} hands over")).unwrap_or_default();
+        format!("switchover{to} scheduled for {}{by}{from}", self.at)
+    }
+}
+
+/// The backups in a node's directory.
 #[derive(Debug, Serialize)]
 struct BackupsView {
     every_s: u64,
@@ -283,6 +323,7 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         deletions: status.deletions,
         bringing_up: status.bringing_up,
         upgrade_waits_for: status.upgrade_waits_for,
+        scheduled_switchover: status.scheduled_switchover.map(ScheduledSwitchoverView::from),
         backups: status.backups.map(backups_view),
         certificates: status.certificates.into_iter().map(certificate_view).collect(),
         peers: role.peers.into_iter().map(peer_view).collect(),

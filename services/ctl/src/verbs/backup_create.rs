@@ -1,11 +1,13 @@
-//! `backup create`: the state of a data node as a file, while the group serves. Never leaves half a file under the name that
-//! was asked for: the bytes are checked on arrival, and the file appears after its trailer.
+//! `backup create`: the state of a data node as a file or as an object of a storage, while the group serves. Never leaves half a file under
+//! the name that was asked for: the bytes are checked on arrival, and the file appears after its trailer.
 
 use std::{
     io::{self, Write},
+    path::PathBuf,
     time::Duration,
 };
 
+use futures::{StreamExt, stream};
 use ocs_proto::control::{BackupBytes, CreateBackupRequest};
 use store::{ArchiveHead, ArchiveTail, Checker};
 use tonic::Streaming;
@@ -19,6 +21,7 @@ use crate::{
     group::{self, GroupAnswers},
     output_file::{OutputFile, Readers},
     print::{self, Out},
+    s3::{Place, Storage, begun, name_of},
 };
 
 /// Until a node begins: its state must have every acknowledged update.
@@ -28,6 +31,9 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Writes to standard output or to a file.
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &BackupCreateArgs) -> Result<(), Failure> {
+    if let Some(place) = Place::of(&args.file)? {
+        return upload(cluster, out, args, place).await;
+    }
     let group = group::survey(cluster).await;
     if args.file.as_os_str() == STANDARD {
         let bytes = begin(cluster, &group, args).await?;
@@ -40,6 +46,46 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &BackupCreateArgs) ->
     let (head, tail, length) = copy(bytes, file.file(), |error| file.failed(error)).await?;
     file.finish()?;
     out.show(&View::whole(&args.file, &head, &tail, length), View::table)
+}
+
+/// Writes into an S3-compatible storage, under the name that nodes give their files where the place names a folder.
+async fn upload(cluster: &Cluster, out: Out, args: &BackupCreateArgs, place: Place) -> Result<(), Failure> {
+    let named = place.name()?.map(str::to_owned);
+    let storage = Storage::open(place, &args.s3)?;
+    if let Some(name) = &named {
+        refuse_existing(&storage, name, args.force).await?; // first: a name that is taken needs no node
+    }
+    let group = group::survey(cluster).await;
+    let from = begin(cluster, &group, args).await?;
+    let mut bytes = Box::pin(stream::unfold(from, |mut from| async move {
+        next(&mut from).await.transpose().map(|bytes| (bytes, from))
+    }));
+    let (head, read) = begun(&mut bytes).await?;
+    let name = match named {
+        Some(name) => name,
+        None => {
+            let name = name_of(&head);
+            refuse_existing(&storage, &name, args.force).await?;
+            name
+        }
+    };
+    let stop =
+        chassis::stop::signal().map_err(|error| Failure::Refused(format!("cannot listen for signals: {error}")))?;
+    let bar = print::bytes_counter();
+    let all = stream::iter([Ok(read)]).chain(bytes);
+    let sent = storage.put(&name, all, stop, |bytes| bar.set_position(bytes)).await;
+    bar.finish_and_clear();
+    let sent = sent?;
+    let url = PathBuf::from(storage.place().url(&name));
+    out.show(&View::whole(&url, &sent.head, &sent.tail, sent.bytes), View::table)
+}
+
+async fn refuse_existing(storage: &Storage, name: &str, force: bool) -> Result<(), Failure> {
+    if force || !storage.has(name).await? {
+        return Ok(());
+    }
+    let url = storage.place().url(name);
+    Err(Failure::Refused(format!("{url}: an object of this name exists; --force replaces it")))
 }
 
 /// The bytes as one node sends them.

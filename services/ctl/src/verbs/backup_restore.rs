@@ -11,7 +11,7 @@ use std::{
 use store::Archive;
 
 use crate::{
-    backup::View,
+    backup::{self, View},
     cli::BackupRestoreArgs,
     failure::{self, Failure},
     print::Out,
@@ -23,6 +23,7 @@ const NEXT: &str = "the data directory is made. Start this node; it leads alone.
 
 /// Runs ocsd to its end.
 pub(crate) fn run(out: Out, args: &BackupRestoreArgs) -> Result<(), Failure> {
+    backup::refuse_url(&args.file)?;
     let file = File::open(&args.file).map_err(|error| Failure::file(&args.file, error))?;
     let archive = Archive::open(file).map_err(|error| Failure::file(&args.file, error))?;
     let view = View::new(&args.file, archive.head());

@@ -8,7 +8,7 @@ use std::{
 use store::verify_archive;
 
 use crate::{
-    backup::{STANDARD, View},
+    backup::{self, STANDARD, View},
     cli::BackupVerifyArgs,
     failure::Failure,
     print::{self, Out},
@@ -16,6 +16,7 @@ use crate::{
 
 /// Reads the file to its end.
 pub(crate) fn run(out: Out, args: &BackupVerifyArgs) -> Result<(), Failure> {
+    backup::refuse_url(&args.file)?;
     let (from, total): (Box<dyn Read>, u64) = if args.file.as_os_str() == STANDARD {
         (Box::new(io::stdin()), 0)
     } else {

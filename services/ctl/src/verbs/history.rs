@@ -29,6 +29,8 @@ struct Change {
     term: u64,
     reason: String,
     pause_ms: u64,
+    /// Scheduled switchovers that lapsed while `to` was primary; none: no switchover lapsed.
+    note: Option<String>,
 }
 
 /// Asks any data node.
@@ -44,16 +46,19 @@ fn view(reply: HistoryReply) -> View {
 }
 
 fn change(entry: HistoryEntry) -> Change {
-    let HistoryEntry { at_us, from, to, term, reason, pause_ms } = entry;
+    let HistoryEntry { at_us, from, to, term, reason, pause_ms, note } = entry;
     let from = Some(from).filter(|from| !from.is_empty() && *from != to); // a node that led before and leads again
-    Change { at: print::time_ms(at_us), from, to, term, reason, pause_ms }
+    let note = Some(note).filter(|note| !note.is_empty());
+    Change { at: print::time_ms(at_us), from, to, term, reason, pause_ms, note }
 }
 
 fn table(view: &View) -> String {
     let row = |change: &Change| {
         let from = change.from.clone().unwrap_or_else(|| "-".to_owned());
         let (term, pause) = (change.term.to_string(), format!("{} ms", change.pause_ms));
-        [change.at.clone(), from, change.to.clone(), term, pause, change.reason.clone()]
+        let note = change.note.iter().map(|note| format!("; {note}"));
+        let reason = std::iter::once(change.reason.clone()).chain(note).collect();
+        [change.at.clone(), from, change.to.clone(), term, pause, reason]
     };
     let table = print::table(&["time", "from", "to", "term", "pause", "reason"], view.changes.iter().map(row));
     if view.confirmed { table } else { format!("{table}\nno quorum answers: the newest may be missing") }
@@ -72,7 +77,11 @@ mod tests {
             term: 5,
             reason: "failover: connection refused by a".into(),
             pause_ms: 84,
+            note: String::new(),
         };
+        let noted = HistoryEntry { note: "a switchover lapsed".into(), ..entry.clone() };
+        let told = table(&view(HistoryReply { entries: vec![noted], confirmed: true }));
+        assert!(told.split_whitespace().collect::<Vec<_>>().join(" ").contains("by a; a switchover lapsed"), "{told}");
         let reply = HistoryReply {
             entries: vec![HistoryEntry { from: String::new(), ..entry.clone() }, entry],
             confirmed: false,

@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod backup_create;
 mod backup_restore;
+mod backup_s3;
 mod backup_verify;
 mod bench;
 mod campaign_show;
@@ -35,6 +36,7 @@ mod reload;
 mod replay;
 mod role;
 mod sandbox;
+mod scheduled_switchover;
 mod settings;
 mod status;
 mod status_watch;
@@ -87,6 +89,11 @@ pub(crate) async fn run(mut cli: Cli) -> Result<(), Failure> {
     if let Verb::Sandbox(verb) = &cli.verb {
         return Box::pin(sandbox::run(before, verb)).await;
     }
+    if let Verb::Backup(verb) = &cli.verb
+        && let Some(done) = Box::pin(backup_s3::run(before, verb)).await
+    {
+        return done;
+    }
     let cluster = Cluster::new(&cli.reach, matches!(cli.verb, Verb::Replay(_) | Verb::Drill(_) | Verb::Bench(_)))?;
     let out = |behind| Out::new(before, behind);
     let trust = || Trust::of(&cli.reach);
@@ -131,7 +138,7 @@ pub(crate) async fn run(mut cli: Cli) -> Result<(), Failure> {
         Verb::Token(TokenVerb::Create(args)) => token::create(&cluster, out(args.format), &args).await,
         Verb::Token(TokenVerb::List(format)) => token::list(&cluster, out(format)).await,
         Verb::Token(TokenVerb::Revoke(args)) => token::revoke(&cluster, out(args.format), &args).await,
-        Verb::Backup(BackupVerb::Create(args)) => backup_create::run(&cluster, out(args.format), &args).await,
+        Verb::Backup(BackupVerb::Create(args)) => Box::pin(backup_create::run(&cluster, out(args.format), &args)).await,
         Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, trust()?)).await,
         Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args, trust()?)).await,
         Verb::Verify(format) => verify::run(&cluster, out(format)).await,
@@ -139,10 +146,7 @@ pub(crate) async fn run(mut cli: Cli) -> Result<(), Failure> {
         Verb::Context(_) | Verb::Completions(_) | Verb::Man(_) => Ok(()), // done above
         Verb::Config(verb) => Box::pin(config::run(&cluster, before, verb)).await,
         Verb::Bench(args) => Box::pin(bench::run(&cluster, out(args.format()), &args, trust()?)).await,
-        Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_))
-        | Verb::Cert(_)
-        | Verb::Certs(_)
-        | Verb::Sandbox(_) => Ok(()), // done above
+        Verb::Backup(_) | Verb::Cert(_) | Verb::Certs(_) | Verb::Sandbox(_) => Ok(()), // done above
         Verb::Wait(args) => wait::run(&cluster, &args).await,
     }
 }

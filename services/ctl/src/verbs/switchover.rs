@@ -1,8 +1,9 @@
-//! `switchover`: hands the role over, planned. Never chooses the target itself: the primary does.
+//! `switchover`: hands the role over, planned, now or at a time to come. Never chooses the target itself: the primary does.
 
 use ocs_proto::control::{Candidate, SwitchoverReply};
 use serde::Serialize;
 
+use super::scheduled_switchover;
 use crate::{
     cli::SwitchoverArgs,
     cluster::Cluster,
@@ -33,8 +34,11 @@ struct CandidateView {
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &SwitchoverArgs) -> Result<(), Failure> {
     let group = group::survey(cluster).await;
     let primary = group.require_primary()?;
-    let to = args.to.clone().unwrap_or_default();
-    let reply = orders::switch_over(cluster, primary.node, &to, args.dry_run).await?;
+    if args.at.is_some() || args.cancel {
+        return scheduled_switchover::run(cluster, primary.node, out, args).await;
+    }
+    let to = args.target();
+    let reply = orders::switch_over(cluster, primary.node, to, args.dry_run).await?;
     let possible = reply.candidates.iter().any(|one| one.eligible && (to.is_empty() || one.node == to));
     let fine = if args.dry_run { possible } else { reply.done };
     if !fine {

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use crate::{Double, nobody, ocsctl, ocsctl_at};
 
 /// A backup of an empty state.
-pub(super) fn backup(home: &Path) -> Vec<u8> {
+pub(crate) fn backup(home: &Path) -> Vec<u8> {
     let config = StoreConfig { cache_bytes: 8 << 20, ..StoreConfig::new([5; 16]) };
     let store = Store::open(&home.join("state"), config).unwrap();
     let about = ArchiveHead {

@@ -21,7 +21,7 @@ use chassis::{
 use ocs_proto::{
     control::{
         AuditEntry, AuditRequest, ControlGroupRequest, DeclarationFault, DoNotCallEntry, GetRecordReply, GroupInfo,
-        PendingKey, UpgradeReply,
+        PendingKey, ScheduledSwitchover, UpgradeReply,
     },
     outbound::{CreateToken, Declaration, DoNotCallBatch, Imported, Refusal, Reply, Setting, reply::Body},
 };
@@ -54,6 +54,8 @@ pub(crate) struct DoubleState {
     pub(crate) posts_cut: u32,
     /// Acknowledged and forgotten: every update with this phone.
     pub(crate) forgets: Option<String>,
+    /// The scheduled switchover; a second schedule is refused.
+    pub(crate) scheduled: Option<ScheduledSwitchover>,
     /// Candidates of a switchover are all refused.
     pub(crate) no_candidate: bool,
     /// The other node has another id.

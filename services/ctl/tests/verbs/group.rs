@@ -52,6 +52,40 @@ async fn a_switchover_moves_the_primary_and_a_dry_run_does_not() {
 }
 
 #[tokio::test]
+async fn a_switchover_is_scheduled_shown_and_cancelled_and_moves_nothing_now() {
+    let double = Double::start().await;
+    let at = "2026-12-01T04:00:00+01:00";
+    let dry = ocsctl(&double, &["switchover", "b", "--at", at, "--dry-run"]).await;
+    assert_eq!((dry.code, double.state().scheduled.clone()), (0, None), "{}", dry.err);
+    let ran = ocsctl(&double, &["switchover", "b", "--at", at, "-o", "json"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let shown = ran.json();
+    assert_eq!((&shown["done"], &shown["scheduled_switchover"]["at"]), (&true.into(), &"2026-12-01T03:00:00Z".into()));
+    assert_eq!(double.state().primary, "a");
+    let status = ocsctl(&double, &["status"]).await;
+    assert!(status.out.contains("switchover to b scheduled for 2026-12-01T03:00:00Z"), "{}", status.out);
+    let again = ocsctl(&double, &["switchover", "--to", "b", "--at", at]).await;
+    assert_eq!((again.code, again.err.contains("scheduled already")), (1, true), "{}", again.err);
+    let cancelled = ocsctl(&double, &["switchover", "--cancel"]).await;
+    assert_eq!((cancelled.code, cancelled.out.contains("cancelled: ")), (0, true), "{}", cancelled.err);
+    let nothing = ocsctl(&double, &["switchover", "--cancel"]).await;
+    assert_eq!((nothing.code, nothing.err.contains("No switchover is scheduled")), (1, true), "{}", nothing.err);
+}
+
+#[tokio::test]
+async fn a_local_time_without_a_zone_is_no_time_for_a_switchover() {
+    let double = Double::start().await;
+    for (time, why) in [("2026-12-01T03:00:00", "has no zone"), ("tonight", "is no moment")] {
+        let ran = ocsctl(&double, &["switchover", "--at", time]).await;
+        assert_eq!((ran.code, ran.err.contains(why)), (2, true), "{}", ran.err);
+    }
+    for words in [&["--cancel", "--at", "2026-12-01T03:00:00Z"][..], &["b", "--to", "b"]] {
+        assert_eq!(ocsctl(&double, &[&["switchover"][..], words].concat()).await.code, 2, "{words:?}");
+    }
+    assert_eq!((double.state().primary.clone(), double.state().scheduled.clone()), ("a".to_owned(), None));
+}
+
+#[tokio::test]
 async fn a_refused_order_to_lead_alone_shows_what_the_node_has_and_why_not() {
     let double = Double::start().await;
     let ran = ocsctl(&double, &["force-primary", "b", "--accept-loss"]).await;

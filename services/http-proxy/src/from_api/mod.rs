@@ -10,10 +10,13 @@ mod object;
 mod parameters;
 mod routes;
 
+use chassis::moment;
 use http::Method;
 use ocs_proto::{
-    control::{PauseRequest, SwitchoverRequest},
-    link::{ApiCall, ApiDeclare, ApiEmpty, ApiName, ApiOrder, ApiRequest, api_call::Asked, api_order::Order},
+    control::{PauseRequest, ScheduleSwitchoverRequest, SwitchoverRequest},
+    link::{
+        ApiCall, ApiDeclare, ApiEmpty, ApiMakeBackup, ApiName, ApiOrder, ApiRequest, api_call::Asked, api_order::Order,
+    },
 };
 use outbound::{
     AccessScope, Attributes, Handle, RecordName, Refusal, RefusalCode, Request, Resource, Value, Verb,
@@ -236,10 +239,15 @@ impl Parts<'_, '_> {
             Of::Cluster => order(Order::Cluster(ApiEmpty {})),
             Of::History => order(Order::History(ApiEmpty {})),
             Of::Backups => order(Order::Backups(ApiEmpty {})),
+            Of::MakeBackup => order(Order::MakeBackup(self.make_backup()?)),
             Of::Audit => order(Order::Audit(self.parameters.audit()?)),
             Of::Pause => order(Order::Pause(PauseRequest { paused: true })),
             Of::Resume => order(Order::Pause(PauseRequest { paused: false })),
-            Of::Switchover => order(Order::Switchover(self.switchover()?)),
+            Of::Switchover => order(self.switchover()?),
+            Of::CancelSwitchover => order(Order::ScheduleSwitchover(ScheduleSwitchoverRequest {
+                cancel: true,
+                ..ScheduleSwitchoverRequest::default()
+            })),
         })
     }
 
@@ -315,12 +323,25 @@ impl Parts<'_, '_> {
         Ok(Asked::Declare(ApiDeclare { declaration: Some(declaration), makes: name.is_none() }))
     }
 
-    /// GET, and POST with `dry_run`, only show the candidates.
-    fn switchover(&mut self) -> Result<SwitchoverRequest, Refusal> {
+    /// GET, and POST with `dry_run`, only show the candidates. With a time the switchover is scheduled: a misspelt key must not hand the
+    /// role over at once.
+    fn switchover(&mut self) -> Result<Order, Refusal> {
         let plans = self.route.method == "GET";
-        let dry_run = self.parameters.flag("dry_run")?;
+        let dry_run = self.parameters.flag("dry_run")? || plans;
         let object = object::of(self.incoming)?;
-        Ok(SwitchoverRequest { to: object::text(&object, "to")?.unwrap_or_default(), dry_run: plans || dry_run })
+        object::check_keys(&object, &["to", "at"])?;
+        let to = object::text(&object, "to")?.unwrap_or_default();
+        let Some(at) = object::text(&object, "at")? else {
+            return Ok(Order::Switchover(SwitchoverRequest { to, dry_run }));
+        };
+        let at_s = moment::seconds_of(&at).map_err(|why| bad(format!("at: {}", from_http::shown(&why))))?;
+        Ok(Order::ScheduleSwitchover(ScheduleSwitchoverRequest { at_s, to, dry_run, cancel: false }))
+    }
+
+    fn make_backup(&self) -> Result<ApiMakeBackup, Refusal> {
+        let object = object::of(self.incoming)?;
+        object::check_keys(&object, &["at_primary"])?;
+        Ok(ApiMakeBackup { at_primary: object::flag(&object, "at_primary")? })
     }
 }
 

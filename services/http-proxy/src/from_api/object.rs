@@ -44,6 +44,26 @@ pub(super) fn text(object: &Map<String, Value>, name: &str) -> Result<Option<Str
     }
 }
 
+/// A member that is true or false; absent: false.
+pub(super) fn flag(object: &Map<String, Value>, name: &str) -> Result<bool, Refusal> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(_) => Err(Refusal::new(RefusalCode::BadValue, format!("{name} is true or false"))),
+    }
+}
+
+/// Refuses a member that an order does not know.
+pub(super) fn check_keys(object: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
+    match object.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => {
+            let message = format!("{:?} is no member of this order; there are: {}", shown(key), known.join(", "));
+            Err(Refusal::new(RefusalCode::BadValue, message))
+        }
+    }
+}
+
 /// The tags of `If-Match`, without their quotes; none: no condition. A weak tag matches nothing, since the comparison is strong.
 pub(super) fn if_match(headers: &HeaderMap) -> Result<Vec<String>, Refusal> {
     let mut tags = Vec::new();

@@ -66,14 +66,18 @@ pub enum Operation {
     Cluster,
     /// Changes of the role.
     History,
-    /// A planned switchover.
+    /// A planned switchover, now or at a time to come.
     Switchover,
+    /// Cancels the scheduled switchover.
+    CancelSwitchover,
     /// Pauses automatic failover.
     Pause,
     /// Resumes automatic failover.
     Resume,
-    /// The backups that the node makes by itself.
+    /// The backups in the node's directory.
     Backups,
+    /// A backup into the node's directory.
+    MakeBackup,
     /// Actions of operators and administrators.
     Audit,
 }
@@ -108,7 +112,7 @@ const ONE: &str = "/lists/{list}/records/{record_id}";
 const HANDLE: &str = "/records/{handle}";
 
 /// Every operation. A record is named by list and record_id, or by its handle.
-pub const ROUTES: [Route; 42] = {
+pub const ROUTES: [Route; 44] = {
     use AccessScope::{Admin, Read, Update};
     use Operation as To;
     [
@@ -206,7 +210,7 @@ pub const ROUTES: [Route; 42] = {
         route(("POST", "/switchover"), To::Switchover, Admin, ("switchOver", "Hands the primary's role over")),
         route(("POST", "/pause"), To::Pause, Admin, ("pauseFailover", "Pauses automatic failover")),
         route(("POST", "/resume"), To::Resume, Admin, ("resumeFailover", "Resumes automatic failover")),
-        route(("GET", "/backups"), To::Backups, Admin, ("getBackups", "The backups that the node makes by itself")),
+        route(("GET", "/backups"), To::Backups, Admin, ("getBackups", "The backups in the node's directory")),
         route(("GET", "/audit"), To::Audit, Admin, ("getAudit", "Actions of operators and administrators")),
         route(
             ("GET", "/switchover"),
@@ -214,6 +218,13 @@ pub const ROUTES: [Route; 42] = {
             Admin,
             ("planSwitchover", "The candidates of a switchover; changes nothing"),
         ),
+        route(
+            ("DELETE", "/switchover"),
+            To::CancelSwitchover,
+            Admin,
+            ("cancelSwitchover", "Cancels the scheduled switchover"),
+        ),
+        route(("POST", "/backups"), To::MakeBackup, Admin, ("makeBackup", "Begins a backup into the node's directory")),
     ]
 };
 
@@ -225,13 +236,14 @@ pub(super) fn allow(segments: &[String]) -> &'static str {
 }
 
 /// The sets of methods that paths have, in the order of the table.
-const ALLOWS: [(&[&str], &str); 6] = [
+const ALLOWS: [(&[&str], &str); 7] = [
     (&["GET"], "GET, OPTIONS"),
     (&["POST"], "POST, OPTIONS"),
     (&["GET", "POST"], "GET, POST, OPTIONS"),
     (&["GET", "PATCH"], "GET, PATCH, OPTIONS"),
     (&["GET", "POST", "DELETE"], "GET, POST, DELETE, OPTIONS"),
     (&["POST", "GET"], "GET, POST, OPTIONS"),
+    (&["POST", "GET", "DELETE"], "GET, POST, DELETE, OPTIONS"),
 ];
 
 /// The row of a method and a path.

@@ -53,6 +53,8 @@ pub fn to_api(call: &Call, answer: ApiAnswer, base: impl Fn() -> String) -> Answ
         Some(Told::Cluster(status)) => json_answer(StatusCode::OK, things::cluster(status)),
         Some(Told::History(history)) => json_answer(StatusCode::OK, things::history(history)),
         Some(Told::Switchover(reply)) => things::switchover(reply, call.plans),
+        Some(Told::ScheduledSwitchover(reply)) if operation == Operation::CancelSwitchover => things::cancelled(&reply),
+        Some(Told::ScheduledSwitchover(reply)) => things::scheduled(reply),
         Some(Told::Pause(reply)) => things::pause(reply),
         Some(Told::Backups(backups)) => json_answer(StatusCode::OK, things::backups(backups)),
         Some(Told::Audit(entries)) => items(entries.entries.into_iter().map(things::audit_entry).collect()),

@@ -159,6 +159,7 @@ fn body(route: &Route) -> Option<RequestBody> {
         Of::Enter => "DoNotCallEntry",
         Of::EnterBatch => "DoNotCallBatch",
         Of::Switchover if route.method == "POST" => "SwitchoverOrder",
+        Of::MakeBackup => "BackupOrder",
         _ => return None,
     };
     let schema = Ref::from_schema_name(schema);
@@ -190,12 +191,13 @@ fn responses(route: &Route) -> Vec<(&'static str, RefOr<Response>)> {
         }
         Of::EnterBatch => one("200", "The outcome of each entry", "DoNotCallOutcome"),
         Of::Remove => ("204", RefOr::T(ResponseBuilder::new().description("Taken back").build())),
+        Of::CancelSwitchover => ("204", RefOr::T(ResponseBuilder::new().description("Cancelled").build())),
         Of::Audit => one("200", "A page of the audit, oldest rows first", "AuditPage"),
         Of::Cluster => one("200", "The node that answers, and its group", "Cluster"),
         Of::History => one("200", "Changes of the role, oldest first", "History"),
         Of::Switchover => one("200", "The outcome, or the plan with its candidates", "SwitchoverReport"),
         Of::Pause | Of::Resume => one("200", "Done", "OrderDone"),
-        Of::Backups => one("200", "The schedule, and its last backup and failure", "Backups"),
+        Of::Backups | Of::MakeBackup => one("200", "The schedule, and its last backup and failure", "Backups"),
         _ => one("200", "Done", "Acknowledgement"),
     };
     let problem = |status: &'static str, means: &str| {
@@ -251,7 +253,8 @@ fn schemas() -> Vec<(&'static str, Schema)> {
         ("DoNotCallBatch", batch().into()),
         ("DoNotCallOutcome", open([("entered", integer()), ("stood", integer())])),
         ("AuditPage", page("AuditEntry")),
-        ("SwitchoverOrder", ObjectBuilder::new().property("to", string()).into()),
+        ("SwitchoverOrder", switchover_order().into()),
+        ("BackupOrder", backup_order().into()),
         ("Acknowledgement", open([])),
         ("Problem", problem().into()),
     ]
@@ -311,6 +314,17 @@ fn batch() -> ObjectBuilder {
         .property(outbound::key::CALLING_LIST, string())
         .property(outbound::key::CAMPAIGN_NAME, string())
         .required("entries")
+}
+
+fn switchover_order() -> ObjectBuilder {
+    let at = string().description(Some("Schedules the switchover for this moment, as in 2026-12-01T03:00:00Z"));
+    ObjectBuilder::new().property("to", string()).property("at", at)
+}
+
+fn backup_order() -> ObjectBuilder {
+    let boolean = ObjectBuilder::new().schema_type(Type::Boolean);
+    let means = "Makes the backup at the primary, too, where another data node could make it";
+    ObjectBuilder::new().property("at_primary", boolean.description(Some(means)))
 }
 
 fn problem() -> ObjectBuilder {

@@ -1,11 +1,13 @@
 //! Lists, campaigns, groups, Do-Not-Call entries, and the answers to operators, as JSON. Keys of declared things are those of the file
 //! of declarations (spec 11). Times end in their unit.
 
+use bytes::Bytes;
+use chassis::moment;
 use http::StatusCode;
 use ocs_proto::{
     control::{
-        AuditEntry, BackupSchedule, DoNotCallEntry, GroupInfo, HistoryReply, ListInfo, PauseReply, PeerLag,
-        StatusReply, SwitchoverReply,
+        AuditEntry, BackupSchedule, Candidate, DoNotCallEntry, GroupInfo, HistoryReply, ListInfo, PauseReply, PeerLag,
+        ScheduleSwitchoverReply, ScheduledSwitchover, StatusReply, SwitchoverReply,
     },
     link::ApiBackups,
     outbound::DeclaredCampaign,
@@ -138,6 +140,7 @@ pub(super) fn cluster(status: StatusReply) -> Json {
         "loses": status.loses,
         "updates_stopped": status.updates_stopped,
         "warnings": status.warnings,
+        "scheduled_switchover": status.scheduled_switchover.map(scheduled_switchover),
         "peers": role.peers.into_iter().map(peer).collect::<Vec<_>>(),
     })
 }
@@ -162,6 +165,7 @@ pub(super) fn history(history: HistoryReply) -> Json {
             "term": entry.term,
             "reason": entry.reason,
             "pause_ms": entry.pause_ms,
+            "note": Some(entry.note).filter(|note| !note.is_empty()),
         })
     };
     json!({ "items": history.entries.into_iter().map(entry).collect::<Vec<_>>(), "confirmed": history.confirmed })
@@ -174,7 +178,6 @@ pub(super) fn switchover(reply: SwitchoverReply, plans: bool) -> Answer {
     if !reply.done && !is_plan {
         return conflict(&reply.reason);
     }
-    let candidate = |candidate: ocs_proto::control::Candidate| json!({ "node": candidate.node, "eligible": candidate.eligible, "reason": candidate.reason });
     json_answer(
         StatusCode::OK,
         json!({
@@ -183,9 +186,50 @@ pub(super) fn switchover(reply: SwitchoverReply, plans: bool) -> Answer {
             "to": reply.to,
             "duration_ms": reply.duration_ms,
             "reason": reply.reason,
+            "scheduled_switchover": null,
             "candidates": reply.candidates.into_iter().map(candidate).collect::<Vec<_>>(),
         }),
     )
+}
+
+fn candidate(candidate: Candidate) -> Json {
+    json!({ "node": candidate.node, "eligible": candidate.eligible, "reason": candidate.reason })
+}
+
+/// The outcome of the order for a time to come. A plan is no refusal.
+pub(super) fn scheduled(reply: ScheduleSwitchoverReply) -> Answer {
+    if !reply.done && !reply.reason.starts_with("dry run") {
+        return conflict(&reply.reason);
+    }
+    json_answer(
+        StatusCode::OK,
+        json!({
+            "done": reply.done,
+            "reason": reply.reason,
+            "scheduled_switchover": reply.scheduled.map(scheduled_switchover),
+            "candidates": reply.candidates.into_iter().map(candidate).collect::<Vec<_>>(),
+        }),
+    )
+}
+
+/// The outcome of a cancellation: nothing to cancel is not found.
+pub(super) fn cancelled(reply: &ScheduleSwitchoverReply) -> Answer {
+    match (reply.done, reply.absent) {
+        (true, _) => Answer::new(StatusCode::NO_CONTENT, Bytes::new()),
+        (false, true) => Answer::of_refusal(&Refusal::new(RefusalCode::BadResource, "no switchover is scheduled")),
+        (false, false) => conflict(&reply.reason),
+    }
+}
+
+fn scheduled_switchover(scheduled: ScheduledSwitchover) -> Json {
+    let text = |text: String| Some(text).filter(|text| !text.is_empty());
+    json!({
+        "at": moment::text_of(scheduled.at_s),
+        "to": text(scheduled.to),
+        "principal": text(scheduled.principal),
+        "asked_us": scheduled.asked_us,
+        "from": text(scheduled.from),
+    })
 }
 
 /// The outcome of a pause.
@@ -197,12 +241,12 @@ fn conflict(reason: &str) -> Answer {
     Answer::of_refusal(&Refusal::new(RefusalCode::Conflict, reason))
 }
 
-/// The backups that the node makes by itself.
+/// The backups in the node's directory.
 pub(super) fn backups(backups: ApiBackups) -> Json {
     let Some(schedule) = backups.schedule else { return json!({ "scheduled": false }) };
     let BackupSchedule { every_ms, keep, directory, running, last, last_failure, failures } = schedule;
     json!({
-        "scheduled": true,
+        "scheduled": every_ms > 0,
         "every_ms": every_ms,
         "keep": keep,
         "directory": directory,

@@ -9,7 +9,10 @@ use http_proxy::{
     to_http::{Answer, Content},
 };
 use ocs_proto::{
-    control::{AuditEntries, AuditEntry, Candidate, PauseReply, ShowGroupsReply, ShowListReply, SwitchoverReply},
+    control::{
+        AuditEntries, AuditEntry, Candidate, PauseReply, ScheduleSwitchoverReply, ScheduledSwitchover, ShowGroupsReply,
+        ShowListReply, StatusReply, SwitchoverReply,
+    },
     link::{ApiAnswer, ApiOrder, Configure, api_answer::Told, api_call::Asked, api_order::Order},
     outbound::records_query::By,
 };
@@ -241,6 +244,41 @@ fn a_plan_names_the_candidates_where_none_is_eligible_and_an_order_is_refused() 
     assert_eq!((&plan["to"], &plan["candidates"][0]["reason"]), (&"".into(), &"is drained".into()));
 }
 
+#[test]
+fn a_switchover_with_a_time_is_scheduled_and_a_misspelt_key_hands_nothing_over() {
+    let order = |method: &str, target: &str, body: &str| match call(method, target, body).asked {
+        Some(Asked::Order(ApiOrder { order: Some(Order::ScheduleSwitchover(asked)) })) => asked,
+        other => panic!("{other:?}"),
+    };
+    let asked = order("POST", "/switchover", r#"{"at":"2023-11-14T23:13:20+01:00","to":"b"}"#);
+    assert_eq!((asked.at_s, asked.to.as_str(), asked.dry_run, asked.cancel), (1_700_000_000, "b", false, false));
+    assert!(order("POST", "/switchover?dry_run", r#"{"at":"2023-11-14T22:13:20Z"}"#).dry_run);
+    assert!(order("DELETE", "/switchover", "").cancel);
+    for body in [
+        r#"{"at":"2023-11-14T22:13:20"}"#,
+        r#"{"at":"tonight"}"#,
+        r#"{"at":1700000000}"#,
+        r#"{"att":"2023-11-14T22:13:20Z"}"#,
+        r#"{"at":["2023-11-14T22:13:20Z"]}"#,
+    ] {
+        assert_eq!(code("POST", "/switchover", body), RefusalCode::BadValue, "{body}");
+    }
+    let refused = translated("POST", "/switchover", &[], r#"{"at":"2023-11-14T22:13:20"}"#).unwrap_err();
+    assert!(refused.1.contains("has no zone"), "{refused:?}");
+}
+
+#[test]
+fn a_backup_is_ordered_at_the_primary_only_on_request() {
+    let order = |body: &str| match call("POST", "/backups", body).asked {
+        Some(Asked::Order(ApiOrder { order: Some(Order::MakeBackup(asked)) })) => asked.at_primary,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([order(""), order("{}"), order(r#"{"at_primary":true}"#)], [false, false, true]);
+    for body in [r#"{"at_primary":"yes"}"#, r#"{"directory":"/tmp"}"#] {
+        assert_eq!(code("POST", "/backups", body), RefusalCode::BadValue, "{body}");
+    }
+}
+
 // === answers ===
 
 fn answered(call: &Call, told: Told, next: &[u8]) -> Answer {
@@ -319,6 +357,40 @@ fn each_outcome_has_its_status() {
     }
     let etag = answered(&call("PATCH", "/records/7", ""), done(handle()), &[]);
     assert_eq!(header(&etag, "etag"), Some("\"a1\""));
+}
+
+#[test]
+fn a_scheduled_switchover_is_shown_and_its_refusals_are_conflicts() {
+    let known = || ScheduledSwitchover { at_s: 1_700_000_000, to: "b".into(), ..ScheduledSwitchover::default() };
+    let reply = |done, reason: &str| ScheduleSwitchoverReply {
+        done,
+        reason: reason.into(),
+        scheduled: Some(known()),
+        ..ScheduleSwitchoverReply::default()
+    };
+    let post = call("POST", "/switchover", r#"{"at":"2023-11-14T22:13:20Z"}"#);
+    let delete = call("DELETE", "/switchover", "");
+    for (call, told, status) in [
+        (&post, reply(true, ""), 200),
+        (&post, reply(false, "dry run: would hand over to b"), 200),
+        (&post, reply(false, "it is past"), 409),
+        (&delete, reply(true, ""), 204),
+        (&delete, reply(false, "a is not the primary: ask b"), 409),
+        (&delete, ScheduleSwitchoverReply { absent: true, ..reply(false, "nothing") }, 404),
+    ] {
+        let answer = answered(call, Told::ScheduledSwitchover(told.clone()), &[]);
+        assert_eq!(answer.status.as_u16(), status, "{told:?}");
+    }
+    let shown = json(&answered(&post, Told::ScheduledSwitchover(reply(true, "")), &[]));
+    assert_eq!(shown["scheduled_switchover"]["at"], "2023-11-14T22:13:20Z");
+    let status = StatusReply { scheduled_switchover: Some(known()), ..StatusReply::default() };
+    let cluster = json(&answered(&call("GET", "/cluster", ""), Told::Cluster(status), &[]));
+    assert_eq!(
+        (&cluster["scheduled_switchover"]["to"], &cluster["scheduled_switchover"]["from"]),
+        (&"b".into(), &().into())
+    );
+    let none = json(&answered(&call("GET", "/cluster", ""), Told::Cluster(StatusReply::default()), &[]));
+    assert!(none["scheduled_switchover"].is_null());
 }
 
 #[test]

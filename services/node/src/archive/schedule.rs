@@ -1,23 +1,27 @@
-//! Scheduled backups (`[backup]`): the confirmed primary writes one file after the other, and removes the oldest.
+//! Backups into the directory of a node (`[backup]`): by the schedule the confirmed primary writes one file after the other; on order any
+//! data node writes a file. The oldest files go.
 //!
 //! The writer puts a file beside its final name and renames the file once the bytes are whole and durable. Retention removes only
-//! files whose name has this pattern and whose head names this cluster. Called by `run`; `status` and `metrics` show the
-//! schedule.
+//! files whose name has this pattern and whose head names this cluster. Called by `run` and, for orders, by the control API; `status`
+//! and `metrics` show the outcome.
 
 mod files;
 
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use chassis::tasks::{AtEnd, Tasks};
 use node_config::Config;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use self::files::Files;
-use super::Archives;
+use super::{ArchiveStream, Archives};
 use crate::role::{Role, RoleService};
 
 /// Interval of the check whether a backup is due.
@@ -26,6 +30,10 @@ const TICK: Duration = Duration::from_secs(1);
 const FIRST_AFTER: Duration = Duration::from_secs(60);
 /// From a failure to the next attempt, unless the schedule is shorter.
 const RETRY_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// Interval of the looks at the bytes written: no byte between two looks, and the disk counts as hanging. Longer than a part waits to be
+/// taken.
+const STALL: Duration = Duration::from_secs(120);
 
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,9 +64,9 @@ pub struct Missed {
 /// State of this node's scheduled backups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackupStatus {
-    /// Interval between backups; zero: the node makes none.
+    /// Interval between backups; zero: no schedule, backups on order alone.
     pub every: Duration,
-    /// Directory of the files.
+    /// Directory of the files; empty: the node makes no backups.
     pub directory: PathBuf,
     /// Number of files that are kept.
     pub keep: u32,
@@ -81,7 +89,9 @@ impl BackupStatus {
             return Some(format!("the last backup failed: {}", missed.reason));
         }
         let late_us = u64::try_from(self.every.as_micros()).unwrap_or(u64::MAX).saturating_mul(2);
-        let late = self.last.is_some() && now_us.saturating_sub(self.last_us()) > late_us && !self.running;
+        let is_scheduled = !self.every.is_zero();
+        let late =
+            is_scheduled && self.last.is_some() && now_us.saturating_sub(self.last_us()) > late_us && !self.running;
         late.then(|| format!("the last backup is older than twice backup.every ({} s)", self.every.as_secs()))
     }
 
@@ -90,43 +100,175 @@ impl BackupStatus {
     }
 }
 
-/// The status of a node without a schedule.
+/// The status of a node without a directory for backups.
 pub fn none() -> watch::Receiver<BackupStatus> {
     watch::channel(BackupStatus::default()).1
 }
 
-/// Makes backups until the process stops, if the configuration says so.
-pub fn start(config: &Config, archives: Archives, role: RoleService, tasks: &Tasks) -> watch::Receiver<BackupStatus> {
-    let Some(every) = config.backup.every() else { return none() };
-    let files = Files::new(&config.backup.directory, &config.cluster.id, config.cluster_id(), &config.node.name);
-    let (directory, keep) = (config.backup.directory.clone(), config.backup.keep);
-    let known = BackupStatus { every, directory, keep, ..BackupStatus::default() };
-    let (status, shown) = watch::channel(known);
-    let schedule = Schedule { archives, role, files: Arc::new(files), status };
-    let stopping = tasks.stopping();
+/// Makes backups until the process stops: by the schedule, if the configuration has an interval, and on order, if the configuration has
+/// a directory.
+pub fn start(
+    config: &Config,
+    archives: Archives,
+    role: RoleService,
+    tasks: &Tasks,
+) -> (watch::Receiver<BackupStatus>, Option<BackupOrders>) {
+    let directory = config.backup.directory.clone();
+    if directory.as_os_str().is_empty() {
+        return (none(), None);
+    }
+    let files = Files::new(&directory, &config.cluster.id, config.cluster_id(), &config.node.name)
+        .sparing(&config.node.data_dir, config.node.disk_reserve_bytes);
+    let (every, keep) = (config.backup.every().unwrap_or_default(), config.backup.keep);
+    let (status, shown) = watch::channel(BackupStatus { every, directory, keep, ..BackupStatus::default() });
+    let maker = Arc::new(Maker { archives, files: Arc::new(files), status, places: Arc::new(Semaphore::new(1)) });
+    let (schedule, stopping) = (Schedule { maker: maker.clone(), role }, tasks.stopping());
     tasks.spawn("backups", AtEnd::Log, async move {
         tokio::select! {
             () = schedule.keep() => {}
             () = stopping.cancelled() => {}
         }
     });
-    shown
+    (shown, Some(BackupOrders { maker, tasks: tasks.clone() }))
+}
+
+/// Makes backups on order. Cheap to clone.
+#[derive(Clone)]
+pub struct BackupOrders {
+    maker: Arc<Maker>,
+    tasks: Tasks,
+}
+
+impl BackupOrders {
+    /// Begins a backup and returns: the status shows that the backup is under way, and its outcome. Must run inside a runtime.
+    ///
+    /// # Errors
+    /// Why no backup begins.
+    pub fn begin(&self) -> Result<(), String> {
+        let begun = self.maker.begin()?;
+        let (maker, stopping) = (self.maker.clone(), self.tasks.stopping());
+        self.tasks.spawn("backup on order", AtEnd::Quiet, async move {
+            tokio::select! {
+                _ = maker.finish(begun) => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Makes the backups of a node, one at a time.
+struct Maker {
+    archives: Archives,
+    files: Arc<Files>,
+    status: watch::Sender<BackupStatus>,
+    /// One place: a write that hangs keeps its place, so that no second write waits for the same disk.
+    places: Arc<Semaphore>,
+}
+
+/// A backup that has begun: its bytes wait to be written.
+struct Begun {
+    place: OwnedSemaphorePermit,
+    stream: ArchiveStream,
+    at: Instant,
+}
+
+impl Maker {
+    /// Begins a backup, and shows its begin.
+    fn begin(&self) -> Result<Begun, String> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| self.no_place())?;
+        let stream = self.archives.begin().map_err(|error| error.to_string())?;
+        self.status.send_modify(|status| status.running = true);
+        Ok(Begun { place, stream, at: Instant::now() })
+    }
+
+    fn no_place(&self) -> String {
+        let status = self.status.borrow();
+        match status.running {
+            true => "a backup is under way already".to_owned(),
+            false => format!("an earlier backup still waits for the disk of {}", status.directory.display()),
+        }
+    }
+
+    /// Writes a backup, and removes surplus files. False: the backup failed.
+    async fn finish(&self, begun: Begun) -> bool {
+        let made = self.write(begun).await;
+        match &made {
+            Ok(made) => {
+                let seconds = made.took.as_secs();
+                tracing::info!(file = %made.file.display(), bytes = made.bytes, index = made.index, seconds, "a backup was made");
+            }
+            Err(reason) => tracing::error!(reason, "a backup failed"),
+        }
+        let is_done = made.is_ok();
+        self.status.send_modify(|status| status.running = false);
+        self.show(made);
+        if is_done {
+            let (files, keep) = (self.files.clone(), self.status.borrow().keep);
+            if let Err(reason) = beside(move || files.retain(keep)).await {
+                tracing::warn!(reason, "old backups stay");
+            }
+        }
+        is_done
+    }
+
+    /// Shows the outcome of an attempt.
+    fn show(&self, made: Result<Made, String>) {
+        self.status.send_modify(|status| match made {
+            Ok(made) => {
+                status.made += 1;
+                status.last = Some(made);
+            }
+            Err(reason) => {
+                status.failures += 1;
+                status.missed = Some(Missed { at_us: now_us(), reason });
+            }
+        });
+    }
+
+    /// Writes the bytes on a thread that may block. A disk that takes nothing is given up: the thread keeps its place.
+    async fn write(&self, begun: Begun) -> Result<Made, String> {
+        let Begun { place, stream, at } = begun;
+        let (files, written) = (self.files.clone(), Arc::new(AtomicU64::new(0)));
+        let counted = written.clone();
+        let mut writing = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            files.write(stream, &counted)
+        });
+        let mut seen = None;
+        loop {
+            if let Ok(ended) = tokio::time::timeout(STALL, &mut writing).await {
+                let made = ended.unwrap_or_else(|_| Err("writing it panicked".to_owned()))?;
+                return Ok(Made { took: at.elapsed(), ..made });
+            }
+            let now = Some(written.load(Ordering::Relaxed));
+            if seen == now {
+                return Err(format!("{}: the disk takes nothing", self.status.borrow().directory.display()));
+            }
+            seen = now;
+        }
+    }
 }
 
 struct Schedule {
-    archives: Archives,
+    maker: Arc<Maker>,
     role: RoleService,
-    files: Arc<Files>,
-    status: watch::Sender<BackupStatus>,
 }
 
 impl Schedule {
     async fn keep(self) {
-        let files = self.files.clone();
-        if let Ok(newest) = beside(move || Ok(files.newest())).await {
-            self.status.send_modify(|status| status.last = newest);
+        let (files, status) = (self.maker.files.clone(), &self.maker.status);
+        let found = move || {
+            files.clear();
+            Ok(files.newest())
+        };
+        if let Ok(newest) = beside(found).await {
+            status.send_modify(|status| status.last = status.last.take().or(newest));
         }
-        let every = self.status.borrow().every;
+        let every = status.borrow().every;
+        if every.is_zero() {
+            return std::future::pending().await; // backups on order alone
+        }
         let mut not_before: Option<Instant> = None;
         loop {
             tokio::time::sleep(TICK.min(every)).await;
@@ -135,7 +277,7 @@ impl Schedule {
                 continue;
             }
             let begins = *not_before.get_or_insert_with(|| Instant::now() + FIRST_AFTER.min(every));
-            if Instant::now() < begins || !is_due(&self.status.borrow(), now_us()) {
+            if Instant::now() < begins || !is_due(&status.borrow(), now_us()) {
                 continue;
             }
             if !self.one().await {
@@ -149,57 +291,24 @@ impl Schedule {
         view.confirmed && view.role == Role::Primary
     }
 
-    /// Makes a backup, and removes surplus files. False: the backup failed.
+    /// Makes a backup. False: the backup failed.
     async fn one(&self) -> bool {
-        self.status.send_modify(|status| status.running = true);
-        let made = self.make().await;
-        let done = made.is_ok();
-        self.status.send_modify(|status| {
-            status.running = false;
-            match made {
-                Ok(made) => {
-                    status.made += 1;
-                    status.last = Some(made);
-                }
-                Err(reason) => {
-                    status.failures += 1;
-                    status.missed = Some(Missed { at_us: now_us(), reason });
-                }
-            }
-        });
-        if done {
-            let (files, keep) = (self.files.clone(), self.status.borrow().keep);
-            if let Err(reason) = beside(move || files.retain(keep)).await {
-                tracing::warn!(reason, "old backups stay");
-            }
-        }
-        done
-    }
-
-    async fn make(&self) -> Result<Made, String> {
-        let began = Instant::now();
-        let begun = self.archives.begin().map_err(|error| error.to_string());
-        let files = self.files.clone();
-        let made = match begun {
-            Ok(stream) => beside(move || files.write(stream)).await,
-            Err(reason) => Err(reason),
-        };
-        match made {
-            Ok(made) => {
-                let made = Made { took: began.elapsed(), ..made };
-                tracing::info!(file = %made.file.display(), bytes = made.bytes, index = made.index, seconds = made.took.as_secs(), "a backup was made");
-                Ok(made)
-            }
+        match self.maker.begin() {
+            Ok(begun) => self.maker.finish(begun).await,
             Err(reason) => {
                 tracing::error!(reason, "a backup failed");
-                Err(reason)
+                self.maker.show(Err(reason));
+                false
             }
         }
     }
 }
 
-/// Whether the newest backup is older than the interval, or dated in the future.
+/// Whether the newest backup is older than the interval, or dated in the future, and no backup is under way.
 fn is_due(status: &BackupStatus, now_us: u64) -> bool {
+    if status.running {
+        return false;
+    }
     let Some(last) = &status.last else { return true };
     let every_us = u64::try_from(status.every.as_micros()).unwrap_or(u64::MAX);
     now_us.saturating_sub(last.created_us) >= every_us || last.created_us.saturating_sub(now_us) > every_us
@@ -229,6 +338,7 @@ mod tests {
         assert!(is_due(&BackupStatus { last: None, ..known() }, 1));
         assert!(!is_due(&status, 109_000_000) && is_due(&status, 110_000_000));
         assert!(!is_due(&status, 95_000_000) && is_due(&status, 80_000_000));
+        assert!(!is_due(&BackupStatus { running: true, ..known() }, 110_000_000), "an operator's order is under way");
     }
 
     #[test]
@@ -240,5 +350,7 @@ mod tests {
         assert_eq!(status.warning(115_000_000).as_deref(), Some("the last backup failed: disk full"));
         status.last.as_mut().unwrap().created_us = 113_000_000;
         assert_eq!(status.warning(115_000_000), None);
+        let on_order_alone = BackupStatus { every: Duration::ZERO, ..known() };
+        assert_eq!(on_order_alone.warning(u64::MAX), None);
     }
 }

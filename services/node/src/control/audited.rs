@@ -82,6 +82,14 @@ pub(super) fn backup(node: &str, begun: Result<(), &tonic::Status>) -> Order {
     }
 }
 
+/// A backup into the node's own directory, which a schedule or an order writes to its end.
+pub(super) fn made_backup(node: &str, refused: Option<&Refusal>) -> Order {
+    match refused {
+        None => order("CreateBackup", node, Outcome::Begun, "into backup.directory"),
+        Some(refusal) => order("CreateBackup", node, Outcome::Refused, &refusal.message),
+    }
+}
+
 /// `refused`: why the node stays; none: the node ends, and notes the order before.
 pub(super) fn give_up(node: &str, refused: Option<&str>) -> Order {
     match refused {

@@ -3,12 +3,13 @@
 //! Never judges a caller: `rest` has. Called through [`NodeOrders`].
 
 use ocs_proto::control::{
-    BackupSchedule, HistoryReply, PauseReply, PauseRequest, StatusReply, SwitchoverReply, SwitchoverRequest,
+    BackupSchedule, HistoryReply, PauseReply, PauseRequest, ScheduleSwitchoverReply, ScheduleSwitchoverRequest,
+    StatusReply, SwitchoverReply, SwitchoverRequest,
 };
 use outbound::{Refusal, RefusalCode};
 use tokio::time::Instant;
 
-use super::{ControlApi, HISTORY_DEADLINE, audited, data, pause, status, switchover};
+use super::{ControlApi, HISTORY_DEADLINE, audited, backup, data, pause, scheduled, status, switchover};
 use crate::{audit::Who, rest::NodeOrders};
 
 #[tonic::async_trait]
@@ -30,6 +31,10 @@ impl NodeOrders for ControlApi {
         reply
     }
 
+    async fn schedule_switchover(&self, asked: ScheduleSwitchoverRequest, who: Who) -> ScheduleSwitchoverReply {
+        scheduled::schedule(self, who, asked).await
+    }
+
     async fn pause(&self, asked: PauseRequest, who: Who) -> PauseReply {
         let paused = asked.paused;
         let reply = pause::set_paused(&self.sources.role, asked, self.deadline).await;
@@ -38,6 +43,16 @@ impl NodeOrders for ControlApi {
     }
 
     async fn backups(&self) -> Option<BackupSchedule> {
-        self.cluster().await.backups
+        status::schedule(self.sources.backups.borrow().clone())
+    }
+
+    async fn make_backup(&self, at_primary: bool, who: Who) -> Result<BackupSchedule, Refusal> {
+        let begun = backup::make(self, at_primary).await;
+        let node = &self.sources.role.roster().own().name;
+        let order = audited::made_backup(node, begun.as_ref().err());
+        self.note(who, order).await;
+        begun?;
+        let none = || Refusal::new(RefusalCode::Conflict, "this node has no directory for backups");
+        self.backups().await.ok_or_else(none)
     }
 }

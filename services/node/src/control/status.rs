@@ -20,7 +20,7 @@ use crate::{
     role::{Role, RoleView, Roster},
     scan::ScanStatus,
     supervisor::{DRAINED, ProxyStatus},
-    versions,
+    to_wire, versions,
 };
 
 /// A data node further behind gets a warning.
@@ -118,11 +118,12 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         deletions: sources.deletions.borrow().to_vec(),
         bringing_up: sources.api.as_ref().map(|api| bringing_up(&**api.engine().state())).unwrap_or_default(),
         upgrade_waits_for: upgrade_waits_for(&core, sources.role.roster()),
-        backups: (!backups.every.is_zero()).then(|| schedule(backups)),
+        backups: schedule(backups),
         starting: String::new(),
         advice: about.advice.get().cloned().unwrap_or_default(),
         certificates: tls::shown(&sources.certificates),
         control_address: roster.own().control.clone(),
+        scheduled_switchover: sources.scheduled_switchover().map(to_wire::scheduled_switchover),
         controls: controls.map(|member| (member.name.clone(), member.control.clone())).collect::<HashMap<_, _>>(),
     }
 }
@@ -268,7 +269,11 @@ fn room_warning(core: &Status, disk: Option<String>) -> Option<String> {
     disk.or_else(|| (core.no_room && !core.log_full).then(of_log))
 }
 
-fn schedule(known: BackupStatus) -> BackupSchedule {
+/// The backups in this node's directory; none: the node has no directory for backups.
+pub(super) fn schedule(known: BackupStatus) -> Option<BackupSchedule> {
+    if known.directory.as_os_str().is_empty() {
+        return None;
+    }
     let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let made = |last: crate::archive::schedule::Made| BackupMade {
         created_us: last.created_us,
@@ -278,7 +283,7 @@ fn schedule(known: BackupStatus) -> BackupSchedule {
         records: last.records,
         took_ms: millis(last.took),
     };
-    BackupSchedule {
+    Some(BackupSchedule {
         every_ms: millis(known.every),
         keep: known.keep,
         directory: known.directory.display().to_string(),
@@ -286,7 +291,7 @@ fn schedule(known: BackupStatus) -> BackupSchedule {
         last: known.last.map(made),
         last_failure: known.missed.map(|missed| BackupMissed { at_us: missed.at_us, reason: missed.reason }),
         failures: known.failures,
-    }
+    })
 }
 
 fn scan(status: &ScanStatus) -> String {

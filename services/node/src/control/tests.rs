@@ -122,6 +122,7 @@ async fn stage_for(witness: bool, operators: Option<Arc<RefusalCounts>>) -> Stag
         upkeep,
         orders,
         archives: None,
+        backups: None,
         operators,
         sources,
         about: Arc::new(about),
@@ -245,6 +246,20 @@ async fn a_primary_hands_over_to_a_node_that_is_connected_and_near() {
     }
     let reply = stage.client().switchover(SwitchoverRequest::default()).await.unwrap().into_inner();
     assert_eq!((reply.done, reply.from.as_str(), reply.to.as_str()), (true, "a", "b"), "{}", reply.reason);
+}
+
+#[tokio::test]
+async fn a_switchover_is_scheduled_by_the_primary_and_only_under_rules_that_keep_a_schedule() {
+    let stage = stage(false).await;
+    let asked = || ScheduleSwitchoverRequest { at_s: u64::MAX, ..Default::default() };
+    for request in [asked(), ScheduleSwitchoverRequest { cancel: true, ..asked() }] {
+        let reply = stage.client().schedule_switchover(request).await.unwrap().into_inner();
+        assert!(!reply.done && reply.reason.contains("this needs version 7. `ocsctl upgrade finalize`"), "{reply:?}");
+    }
+    stage.move_to(4, B);
+    let reply = stage.client().schedule_switchover(asked()).await.unwrap().into_inner();
+    assert_eq!(reply.reason, "a is not the primary: ask b");
+    assert!(stage.group.proposed().is_empty());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use consensus::{RaftId, Status};
 use data_dir::DiskRoom;
 use pair::{Door, DueCounts, PreviewCounts};
+use records::ScheduledSwitchoverRow;
 use tokio::sync::watch;
 
 use super::ImportCounts;
@@ -65,6 +66,11 @@ impl Sources {
     /// Counts of records that changed by themselves; all 0 on a witness.
     pub fn due_counts(&self) -> DueCounts {
         self.api.as_ref().map(|api| api.engine().state().due_counts()).unwrap_or_default()
+    }
+
+    /// The scheduled switchover, as this node's state has it; a witness has no state.
+    pub fn scheduled_switchover(&self) -> Option<ScheduledSwitchoverRow> {
+        self.api.as_ref().and_then(|api| api.engine().state().scheduled_switchover())
     }
 
     /// Requests held now.

@@ -10,8 +10,9 @@ use outbound::{
     Request, Resource, Value, Verb, key,
 };
 use records::{
-    Below, Bound, BringUpRow, Key, ListRow, PhonesRow, Reach, RoleChangeRow, Row, Settings, Table, View, bring_up,
-    counters, find_list, is_due, last_stamp_us, reach, read, record_by_id, role_changes,
+    Below, Bound, BringUpRow, Key, ListRow, PhonesRow, Reach, RoleChangeRow, Row, ScheduledSwitchoverRow, Settings,
+    Table, View, bring_up, counters, find_list, is_due, last_stamp_us, reach, read, record_by_id, role_changes,
+    scheduled_switchover,
 };
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
@@ -155,6 +156,10 @@ impl StateReader for RecordsReader {
         (bring_up(&state), counters(&state).last_handle)
     }
 
+    fn scheduled_switchover(&self) -> Option<ScheduledSwitchoverRow> {
+        scheduled_switchover(&self.store.snapshot())
+    }
+
     fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply {
         preview::preview(batch, create, self.rules_version(), &self.store.snapshot())
     }
@@ -230,6 +235,7 @@ fn history(state: &StateSnapshot) -> Vec<HistoryEntry> {
         term: *term,
         reason: change.reason.clone(),
         pause_ms: change.pause_ms,
+        note: change.note.clone(),
     };
     let all: Vec<HistoryEntry> = changes.iter().zip(before).map(entry).collect();
     let hidden = all.len().saturating_sub(HISTORY_ENTRIES_MAX); // a hidden entry only shows the origin of the next

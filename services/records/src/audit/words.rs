@@ -4,13 +4,15 @@
 
 use outbound::{
     AccessScope, ApplyDoNotCall, Body, Command, CreateToken, DoNotCallBatch, DoNotCallScope, RemoveDoNotCall, Reply,
-    ReplyBody, Request, Value,
+    ReplyBody, Request, Value, switchover_event,
 };
 
 use crate::tables::AuditRow;
 
 /// The outcome of a change that was made.
 const DONE: &str = "done";
+/// The outcome of a scheduled switchover whose time passed by.
+const LAPSED: &str = "lapsed";
 /// Letters of a phone that stay visible, at its end.
 const PHONE_LETTERS_SHOWN: usize = 2;
 /// Differences of a declaration that a row names; their texts may be cut earlier.
@@ -36,6 +38,13 @@ pub(super) fn row_of(command: &Command, reply: &Reply, differences: &[String]) -
             ("EnterDoNotCall", first_piece(batch.first_row, &scope(&batch.scope))?, of_entries(batch, reply))
         }
         Body::ApplyDoNotCall(apply) => ("ApplyDoNotCall", of_application(apply)?, String::new()),
+        Body::ScheduleSwitchover(asked) => {
+            ("ScheduleSwitchover", asked.to.clone(), text(reply, switchover_event::DETAILS))
+        }
+        Body::CancelSwitchover => {
+            ("CancelSwitchover", text(reply, switchover_event::TO), text(reply, switchover_event::DETAILS))
+        }
+        Body::DueSwitchover(_) => of_ended_switchover(reply)?,
         Body::RoleChange(_)
         | Body::RewritePhones(_)
         | Body::DeleteRecords(_)
@@ -47,6 +56,12 @@ pub(super) fn row_of(command: &Command, reply: &Reply, differences: &[String]) -
     let (outcome, why) = outcome_of(&command.body, reply);
     let details = if why.is_empty() { details } else { why };
     Some(AuditRow { what: what.to_owned(), about, details, outcome: outcome.to_owned(), ..AuditRow::default() })
+}
+
+/// The end of a scheduled switchover, under the name of an order by hand; none: the switchover goes on.
+fn of_ended_switchover(reply: &Reply) -> Option<(&'static str, String, String)> {
+    let has_ended = [switchover_event::DONE, switchover_event::LAPSED].contains(&event(reply));
+    has_ended.then(|| ("Switchover", text(reply, switchover_event::TO), text(reply, switchover_event::DETAILS)))
 }
 
 /// A request that controls a campaign group. Updates of records are too many for an audit.
@@ -67,7 +82,16 @@ fn outcome_of(body: &Body, reply: &Reply) -> (&'static str, String) {
             let is_quoted = !matches!(body, Body::RemoveDoNotCall(_) | Body::DoNotCallBatch(_));
             (refusal.code.word(), if is_quoted { refusal.message.clone() } else { String::new() })
         }
+        ReplyBody::Done(done) if done.event == switchover_event::LAPSED => (LAPSED, String::new()),
         ReplyBody::Done(_) | ReplyBody::Imported(_) | ReplyBody::Again => (DONE, String::new()),
+    }
+}
+
+/// The acknowledging event; empty: the reply is none.
+fn event(reply: &Reply) -> &str {
+    match &reply.body {
+        ReplyBody::Done(done) => &done.event,
+        _ => "",
     }
 }
 

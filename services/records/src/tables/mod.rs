@@ -44,6 +44,7 @@ mod request;
 mod role_change;
 #[cfg(any(test, feature = "contract"))]
 mod sample;
+mod scheduled_switchover;
 mod scope;
 mod settings;
 mod waiting_until;
@@ -94,6 +95,7 @@ pub use request::{RequestRow, ids_with_token};
 pub use role_change::RoleChangeRow;
 #[cfg(any(test, feature = "contract"))]
 pub(crate) use sample::Sample;
+pub use scheduled_switchover::ScheduledSwitchoverRow;
 pub use scope::Scope;
 pub use settings::{SettingRow, SettingsRow};
 pub use windows::{WindowRow, WindowsRow};
@@ -233,6 +235,8 @@ tables! {
     Audit = 23 in audit { stamp_us: u64, number: u64 } => Arc<AuditRow>;
     /// The last changes of records by handle, of lists that keep them, from rules version 7 on.
     RecordHistory = 24 in record_history(handle: Handle) => RecordHistoryRow;
+    /// The scheduled switchover, one row, from rules version 7 on; none: nothing is scheduled.
+    ScheduledSwitchover = 25 in scheduled_switchover => ScheduledSwitchoverRow;
     /// Index: content of a request without a key, to its request id (spec 6, Exactly once).
     Content = 32 in content(content: ContentHash, scope: Scope) => RequestIdRow;
     /// Index: idempotency keys by age, to the encoded key of the row.

@@ -27,6 +27,9 @@ pub struct RoleChangeRow {
     /// Time without a primary.
     #[prost(uint64, tag = "4")]
     pub pause_ms: u64,
+    /// Scheduled switchovers that lapsed while `to` was primary, in words; from rules version 7 on.
+    #[prost(string, tag = "5")]
+    pub note: String,
 }
 
 pub(super) fn encode_key(term: &u64) -> Encoded {
@@ -47,6 +50,11 @@ pub(super) fn decode_row(bytes: &[u8]) -> Option<RoleChangeRow> {
 
 #[cfg(any(test, feature = "contract"))]
 pub(super) fn samples() -> Vec<Sample> {
-    let row = RoleChangeRow { stamp_us: 5, to: "b".to_owned(), reason: "why".to_owned(), pause_ms: 90 };
-    vec![sample(Key::RoleChange(3), Row::RoleChange(row), "0000000000000003", "08051201621a03776879205a")]
+    let row =
+        RoleChangeRow { stamp_us: 5, to: "b".to_owned(), reason: "why".to_owned(), pause_ms: 90, note: String::new() };
+    let noted = RoleChangeRow { note: "n".to_owned(), ..row.clone() };
+    vec![
+        sample(Key::RoleChange(3), Row::RoleChange(row), "0000000000000003", "08051201621a03776879205a"),
+        sample(Key::RoleChange(4), Row::RoleChange(noted), "0000000000000004", "08051201621a03776879205a2a016e"),
+    ]
 }

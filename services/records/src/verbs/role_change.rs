@@ -20,6 +20,7 @@ pub(crate) fn decide<V: View>(change: &RoleChange, command: &Command, turn: &mut
             to: cut(&change.to, NAME_BYTES_MAX).to_owned(),
             reason: cut(&change.reason, REASON_BYTES_MAX).to_owned(),
             pause_ms: change.pause_ms,
+            note: String::new(),
         };
         turn.overlay.put(key, Row::RoleChange(row));
         turn.counters.role_changes += 1;

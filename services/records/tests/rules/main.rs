@@ -21,6 +21,7 @@ mod parted;
 mod patch;
 mod preview;
 mod properties;
+mod scheduled_switchover;
 mod stage;
 mod states;
 mod tables;

@@ -6,7 +6,7 @@ mod colours;
 
 use std::time::Duration;
 
-use super::{BackupsView, GroupView, NodeView, Said};
+use super::{BackupsView, GroupView, NodeView, Said, ScheduledSwitchoverView};
 use crate::print;
 
 /// How the sentences begin that need no label before them; those of older releases have none of these.
@@ -55,6 +55,7 @@ impl GroupView {
         if let Some(primary) = self.primary() {
             lines.extend(primary.deletions.iter().cloned());
             lines.extend(Some(&primary.bringing_up).filter(|words| !words.is_empty()).cloned());
+            lines.extend(primary.scheduled_switchover.as_ref().map(ScheduledSwitchoverView::line));
             lines.extend(primary.backups.as_ref().map(last_backup));
             lines.extend(upgrade_line(primary));
             if self.said().all(|(_, said)| said.contradiction.is_empty()) {

@@ -130,6 +130,7 @@ impl control_server::Control for Node {
             warnings,
             certificates: uses.map(|(usage, _)| certificate(usage)).collect(),
             backups: full.then(backups),
+            scheduled_switchover: self.state.lock().unwrap().scheduled.clone(),
             ..StatusReply::default()
         }))
     }
@@ -186,6 +187,32 @@ impl control_server::Control for Node {
         let entry =
             HistoryEntry { to: "a".to_owned(), term: 3, reason: "formed".to_owned(), ..HistoryEntry::default() };
         Ok(Response::new(HistoryReply { entries: vec![entry], confirmed: true }))
+    }
+
+    async fn schedule_switchover(
+        &self,
+        request: Request<ScheduleSwitchoverRequest>,
+    ) -> Result<Response<ScheduleSwitchoverReply>, Status> {
+        let (mut state, asked) = (self.state.lock().unwrap(), request.into_inner());
+        let known = state.scheduled.clone();
+        let reply = |done, reason: &str, scheduled| {
+            let (reason, candidates) = (reason.to_owned(), Vec::new());
+            Response::new(ScheduleSwitchoverReply { done, reason, candidates, scheduled, absent: false })
+        };
+        Ok(match (asked.cancel, known) {
+            (true, None) => reply(false, "No switchover is scheduled", None),
+            (true, known) => {
+                state.scheduled = None;
+                reply(true, "", known)
+            }
+            (false, Some(known)) => reply(false, "A switchover is scheduled already", Some(known)),
+            (false, None) if asked.dry_run => reply(false, "dry run: would hand over to b", None),
+            (false, None) => {
+                let (at_s, to) = (asked.at_s, asked.to);
+                state.scheduled = Some(ScheduledSwitchover { at_s, to, ..ScheduledSwitchover::default() });
+                reply(true, "", state.scheduled.clone())
+            }
+        })
     }
 
     async fn tls_reload(&self, _: Request<TlsReloadRequest>) -> Result<Response<TlsReloadReply>, Status> {

@@ -3,7 +3,7 @@
 //! Other members are allowed everywhere, so that a client of today reads the answers of a later release.
 
 use utoipa::openapi::{
-    ArrayBuilder, ObjectBuilder, Ref, Schema, Type,
+    ArrayBuilder, ObjectBuilder, OneOfBuilder, Ref, Schema, Type,
     schema::{AdditionalProperties, SchemaType},
 };
 
@@ -25,6 +25,7 @@ pub(super) fn all() -> Vec<(&'static str, Schema)> {
         ("RoleChange", role_change()),
         ("SwitchoverReport", switchover_report()),
         ("Candidate", candidate()),
+        ("ScheduledSwitchover", scheduled_switchover()),
         ("OrderDone", object().property("done", boolean())),
         ("Backups", backups()),
         ("AuditEntry", audit_entry()),
@@ -100,6 +101,7 @@ fn cluster() -> ObjectBuilder {
     with(with(with(object(), &texts, string), &numbers, integer), &["confirmed", "failover_paused"], boolean)
         .property("warnings", ArrayBuilder::new().items(string()))
         .property("peers", array_of("Peer"))
+        .property("scheduled_switchover", schedule_or_null())
         .required("node")
         .required("role")
 }
@@ -120,7 +122,22 @@ fn switchover_report() -> ObjectBuilder {
         .property("done", boolean())
         .property("duration_ms", integer())
         .property("candidates", array_of("Candidate"))
+        .property("scheduled_switchover", schedule_or_null())
         .required("done")
+}
+
+fn scheduled_switchover() -> ObjectBuilder {
+    let texts = ["to", "principal", "from"];
+    let texts = texts.iter().fold(object(), |object, name| object.property(*name, or_null(Type::String)));
+    texts.property("at", string()).property("asked_us", integer()).required("at")
+}
+
+fn schedule_or_null() -> OneOfBuilder {
+    OneOfBuilder::new().item(Ref::from_schema_name("ScheduledSwitchover")).item(or_null_only())
+}
+
+fn or_null_only() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Null)
 }
 
 fn candidate() -> ObjectBuilder {
@@ -155,7 +172,7 @@ mod tests {
     use ocs_proto::{
         control::{
             AuditEntry, BackupMade, BackupMissed, BackupSchedule, Candidate, GroupInfo, HistoryEntry, HistoryReply,
-            ListInfo, PeerLag, StatusReply, SwitchoverReply,
+            ListInfo, PeerLag, ScheduledSwitchover, StatusReply, SwitchoverReply,
         },
         link::ApiBackups,
         outbound::{CampaignList, CampaignLists, DeclaredCampaign, UserField},
@@ -194,8 +211,10 @@ mod tests {
     #[test]
     fn the_description_names_every_member_of_answers_to_operators() {
         let role = ocs_proto::control::GetRoleReply { peers: vec![PeerLag::default()], ..Default::default() };
-        let cluster = things::cluster(StatusReply { role: Some(role), ..StatusReply::default() });
+        let scheduled_switchover = Some(ScheduledSwitchover::default());
+        let cluster = things::cluster(StatusReply { role: Some(role), scheduled_switchover, ..StatusReply::default() });
         compare("Cluster", &cluster);
+        compare("ScheduledSwitchover", &cluster["scheduled_switchover"]);
         compare("Peer", &cluster["peers"][0]);
         let entries = vec![HistoryEntry::default()];
         let history = things::history(HistoryReply { entries, ..HistoryReply::default() });

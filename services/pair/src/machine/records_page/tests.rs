@@ -261,7 +261,7 @@ fn a_page_by_customer_waits_until_the_customers_of_the_list_are_indexed() {
     (0..30).for_each(|_| world.add());
     index_all(&mut world);
     assert!(shown(&world) > 0);
-    let field = DeclaredField { column: "OTHER".into(), kind: "varchar(20)".into(), ..DeclaredField::default() };
+    let field = DeclaredField { column: "OTHER".into(), kind: "varchar(20)".into(), ..Default::default() };
     let list = DeclaredList {
         name: "demo".into(),
         customer_id: Some("OTHER".into()),

@@ -27,7 +27,7 @@ fn backup(cluster: [u8; 16], second: u64, parts: usize) -> ArchiveStream {
 }
 
 fn written(directory: &Path, cluster: [u8; 16], second: u64) -> Made {
-    files(directory).write(backup(cluster, second, usize::MAX)).unwrap()
+    files(directory).write(backup(cluster, second, usize::MAX), &AtomicU64::new(0)).unwrap()
 }
 
 #[test]
@@ -46,8 +46,8 @@ fn a_backup_appears_whole_readable_by_its_owner_alone_and_is_found_again() {
 #[test]
 fn a_backup_that_breaks_off_leaves_nothing_and_what_a_crash_left_goes_before_the_next() {
     let place = TempDir::new().unwrap();
-    let cut = files(place.path()).write(backup(CLUSTER, 1, 2));
-    assert_eq!((cut, names(place.path()).unwrap().len()), (Err("the node is stopping".to_owned()), 0));
+    let cut = files(place.path()).write(backup(CLUSTER, 1, 2), &AtomicU64::new(0));
+    assert_eq!((cut, names(place.path()).unwrap().len()), (Err(CUT.to_owned()), 0));
     let [own, others] = ["a", "b"].map(|node| format!(".demo_1-19700101T000001Z.ocsbackup.{node}.part"));
     [&own, &others].iter().for_each(|name| fs::write(place.path().join(name), "half").unwrap());
     written(place.path(), CLUSTER, 2);
@@ -67,4 +67,32 @@ fn the_oldest_go_and_nothing_else_does() {
     assert_eq!([1, 2, 3, 4, 5].map(there), [false, true, false, true, true], "the second is another cluster's");
     assert!(others.iter().all(|name| place.path().join(name).exists()));
     assert_eq!(files(place.path()).newest().map(|made| made.created_us), Some(5_000_000));
+}
+
+#[test]
+fn what_a_crash_left_goes_at_the_start_without_a_backup_and_without_the_directory() {
+    let place = TempDir::new().unwrap();
+    files(&place.path().join("none")).clear();
+    assert!(!place.path().join("none").exists());
+    let [own, others] = ["a", "b"].map(|node| format!(".demo_1-19700101T000001Z.ocsbackup.{node}.part"));
+    [&own, &others].iter().for_each(|name| fs::write(place.path().join(name), "half").unwrap());
+    files(place.path()).clear();
+    assert!(!place.path().join(own).exists() && place.path().join(others).exists());
+}
+
+#[test]
+fn a_backup_spares_the_reserve_of_a_data_directory_on_the_same_disk() {
+    let place = TempDir::new().unwrap();
+    let (directory, written) = (place.path().join("backups"), AtomicU64::new(0));
+    let spares = |reserve_bytes| {
+        let files = files(&directory).sparing(place.path(), reserve_bytes);
+        files.write(backup(CLUSTER, 7, usize::MAX), &written)
+    };
+    let refused = spares(u64::MAX).unwrap_err();
+    assert!(refused.contains("on the disk of node.data_dir"), "{refused}");
+    assert_eq!(names(&directory).unwrap().len(), 0);
+    let made = spares(0).unwrap();
+    assert_eq!(written.load(Ordering::Relaxed), made.bytes);
+    let elsewhere = files(&directory).sparing(Path::new("/proc"), u64::MAX);
+    assert!(elsewhere.write(backup(CLUSTER, 8, usize::MAX), &written).is_ok(), "another disk");
 }
