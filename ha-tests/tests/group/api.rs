@@ -60,7 +60,14 @@ fn a_tour_of_the_paths_holds_at_both_nodes() {
         assert_eq!(due.attribute("items").as_array().unwrap().len(), 1, "{due:?}");
         assert_eq!(http.post(&format!("{V1}{one}/cancel"), "").status, 200);
         assert_eq!(code(&patch(&mut http, &one, "", r#"{"AGE":8}"#)), (409, "RECORD_FINALISED".to_owned()));
-        assert_eq!(code(&http.post(&format!("{V1}{one}/cancel"), "{}")), (404, "RECORD_FINALISED".to_owned()));
+        let another = [("Idempotency-Key", format!("cancel again {at}"))];
+        let again = http.must(
+            "POST",
+            &format!("{V1}{one}/cancel"),
+            &another.each_ref().map(|(name, value)| (*name, value.as_str())),
+            "",
+        );
+        assert_eq!(code(&again), (404, "RECORD_FINALISED".to_owned()), "another request, no repeat");
 
         let campaign = format!(r#"{{"name":"c{at}","lists":[{{"list":"{list}"}}]}}"#);
         assert_eq!(http.post(&format!("{V1}/campaigns"), &campaign).status, 201);

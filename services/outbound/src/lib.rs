@@ -7,6 +7,7 @@ mod access;
 mod attributes;
 mod command;
 mod content;
+mod cursor;
 pub mod declaration;
 mod effect;
 mod enumerations;
@@ -30,6 +31,7 @@ pub use command::{
     RaiseRules, RemoveDoNotCall, RevokeToken, RewritePhones, RoleChange, ScheduleSwitchover, Setting, UserField,
 };
 pub use content::{ContentHash, content_under};
+pub use cursor::Cursor;
 pub use effect::{Effect, KeptEffect, OutboxPage, effect_kind};
 pub use enumerations::{
     CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, Word, call_result, record_status,
@@ -37,8 +39,8 @@ pub use enumerations::{
 };
 pub use ids::{Handle, RequestId};
 pub use query::{
-    Answer, Answers, AuditEntry, AuditFilter, Cursor, DeclarationFault, DeclarationPlan, DoNotCallEntry, GroupInfo,
-    HeldRecord, HistoryEntry, ListInfo, NotDialable, Page, Query, RecordChange, TokenInfo,
+    Answer, Answers, AuditEntry, AuditFilter, DeclarationFault, DeclarationPlan, DoNotCallEntry, GroupInfo, HeldRecord,
+    HistoryEntry, ListInfo, NotDialable, Page, Query, RecordChange, TokenInfo,
 };
 pub use records_query::{
     LOOKED_AT_MAX, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, RecordFilter, RecordName, RecordsBy, RecordsQuery,

@@ -5,7 +5,7 @@
 //! consistent state. The cursor of a page goes on behind that page, in the state of a later question.
 
 use crate::{
-    ApplyDeclaration, Handle, ImportRow, OutboxPage, Pairs, RecordName, RecordsQuery, UserField,
+    ApplyDeclaration, Cursor, Handle, ImportRow, OutboxPage, Pairs, RecordName, RecordsQuery, UserField,
     declaration::{Declaration, DeclaredPair},
 };
 
@@ -160,10 +160,6 @@ pub struct Page<T> {
     /// Goes on behind the last row; none: the answer has ended.
     pub next: Option<Cursor>,
 }
-
-/// The place behind a row. Only the state that gave the cursor can read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor(pub Vec<u8>);
 
 /// A calling list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

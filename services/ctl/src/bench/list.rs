@@ -6,6 +6,7 @@ use ocs_proto::{
     control::{GroupInfo, ListInfo, ShowDeclarationRequest, ShowGroupsRequest, ShowListRequest},
     outbound::{CampaignLists, CreateList, Declaration, ImportRow, UserField},
 };
+use outbound::record_status;
 
 use crate::{
     cluster::{Client, Cluster},
@@ -99,23 +100,31 @@ fn campaigns_with(declared: &Declaration, list: &str) -> Vec<String> {
     with.map(|campaign| campaign.name.clone()).collect()
 }
 
-/// Handles of the list's first records, so many at most.
+/// Handles of the list's first records that an update may change, so many at most.
 ///
 /// # Errors
-/// The list has no record.
+/// The list has no such record.
 pub(crate) async fn handles(cluster: &Cluster, list: &str, at_most: usize) -> Result<Vec<u64>, Failure> {
-    let mut export = export::begin(cluster, list, &["handle".to_owned()], None).await?;
+    let mut export = export::begin(cluster, list, &["handle".to_owned(), "record_status".to_owned()], None).await?;
     let mut handles = Vec::new();
     while handles.len() < at_most {
         let Some(rows) = export.rows().await.map_err(|error| error.into_failure("export"))? else { break };
-        let of_row = |row: &ImportRow| -> Option<u64> { row.values.first()?.parse().ok() };
-        handles.extend(rows.iter().filter_map(of_row));
+        handles.extend(rows.iter().filter_map(handle_of_open));
     }
     handles.truncate(at_most);
     if handles.is_empty() {
-        return Err(Failure::Refused(format!("list {list} has no records: --create-list makes a list that has some")));
+        return Err(Failure::Refused(format!(
+            "list {list} has no open records: --create-list makes a list that has some"
+        )));
     }
     Ok(handles)
+}
+
+/// The handle of an open record; a finalised record refuses updates.
+fn handle_of_open(row: &ImportRow) -> Option<u64> {
+    let [handle, status] = &row.values[..] else { return None };
+    let status: i64 = status.parse().ok()?;
+    matches!(status, record_status::READY | record_status::RETRIEVED).then(|| handle.parse().ok())?
 }
 
 /// The campaign group that previews ask: as named, else the only group of the campaigns that have the list.

@@ -22,11 +22,16 @@ impl GroupAnswers<'_> {
             };
             return Err(Failure::Refused(format!("not replicated: {why}")));
         };
+        let committed = self.primary().and_then(NodeAnswer::status).map_or(index, |status| status.commit_index);
         let behind = |seen: &NodeAnswer<'_>| {
-            let status = seen.status()?;
+            let (status, name) = (seen.status()?, self.name(seen));
+            // the primary knows which part of its log the others have acknowledged from their disks
+            let is_primary = self.primary().is_some_and(|primary| self.name(primary) == name);
+            let lag = if is_primary { Some(0) } else { self.lag(&name) };
+            let acknowledged = lag.map_or(0, |lag| committed.saturating_sub(lag));
             let applied = if seen.is_witness() { index } else { status.applied_index };
-            let lacks = index.saturating_sub(status.persisted_index.min(applied));
-            (lacks > 0).then(|| format!("not replicated: {} lacks {lacks} entries", self.name(seen)))
+            let lacks = index.saturating_sub(acknowledged.min(applied));
+            (lacks > 0).then(|| format!("not replicated: {name} lacks {lacks} entries"))
         };
         self.seen.iter().find_map(behind).map_or(Ok(()), |why| Err(Failure::Refused(why)))
     }

@@ -109,7 +109,7 @@ fn note(home: &Home, node: &str, pid: u32) -> Result<(), Failure> {
     home.write(&path, &serde_json::to_string(&file).expect("a pid file is text and numbers"))
 }
 
-/// The process of a node, if this sandbox has started it and it runs.
+/// The running process of a node, started by this sandbox.
 pub(super) fn running(home: &Home, node: &str) -> Option<Running> {
     let text = fs::read_to_string(home.pid_file(node)).ok()?;
     let file: PidFile = serde_json::from_str(&text).ok()?;

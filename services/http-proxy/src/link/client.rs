@@ -435,7 +435,7 @@ fn add(shared: &LinkState, frame: &mut ToNode, item: Outgoing) -> usize {
     match item {
         Outgoing::Request { request, waiter } => {
             let mut waiters = shared.waiters();
-            // `end_waits` cancels before it wakes the table: no request enters behind its back
+            // the table is woken behind the cancellation of the waits: no request enters later
             if waiter.is_closed() || shared.overtime.is_cancelled() {
                 return 0;
             }

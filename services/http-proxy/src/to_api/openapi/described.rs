@@ -115,6 +115,7 @@ fn peer() -> ObjectBuilder {
 
 fn role_change() -> ObjectBuilder {
     with(with(object(), &["from", "to", "reason"], string), &["at_us", "term", "pause_ms"], integer)
+        .property("note", or_null(Type::String))
 }
 
 fn switchover_report() -> ObjectBuilder {
