@@ -18,7 +18,10 @@ use ocs_proto::{
         BackupSchedule, HistoryReply, PauseReply, PauseRequest, ScheduleSwitchoverReply, ScheduleSwitchoverRequest,
         StatusReply, SwitchoverReply, SwitchoverRequest,
     },
-    link::{ApiAnswer, ApiBackups, ApiCall, ApiOrder, ApiRequest, api_answer::Told, api_call::Asked, api_order::Order},
+    link::{
+        ApiAnswer, ApiBackups, ApiCall, ApiOrder, ApiRequest, ApiSeries, ApiSeriesRequest, api_answer::Told,
+        api_call::Asked, api_order::Order,
+    },
 };
 use outbound::{
     AccessScope, Answer, Body, Handle, Origin, Query, RecordName, Refusal, RefusalCode, Reply, Request, Resource,
@@ -65,6 +68,9 @@ pub(crate) trait NodeOrders: Send + Sync {
 
     /// The backups in this node's directory; none: the node has no directory for backups.
     async fn backups(&self) -> Option<BackupSchedule>;
+
+    /// Figures of the last hour or day at this node.
+    fn series(&self, asked: &ApiSeriesRequest) -> ApiSeries;
 
     /// Begins a backup into this node's directory. `at_primary`: also where this node is the primary and another node could make it.
     ///
@@ -248,7 +254,10 @@ impl Rest {
         let orders = self.orders.get().ok_or_else(starting)?;
         let who = Who { principal: client.principal, address: calling.shown.address.clone() };
         let by = named(&who);
-        tracing::info!(order = name, by, "an order over REST");
+        match is_shown_often(&order) {
+            true => tracing::debug!(order = name, by, "an order over REST"),
+            false => tracing::info!(order = name, by, "an order over REST"),
+        }
         let told = match order {
             Order::Cluster(_) => Told::Cluster(orders.cluster().await),
             Order::History(_) => Told::History(orders.history().await?),
@@ -260,10 +269,16 @@ impl Rest {
                 let schedule = orders.make_backup(asked.at_primary, who).await?;
                 Told::Backups(ApiBackups { schedule: Some(schedule) })
             }
+            Order::Series(asked) => Told::Series(orders.series(&asked)),
             Order::Audit(asked) => return self.audit(calling, asked).await,
         };
         Ok((told, Vec::new()))
     }
+}
+
+/// Whether an order only asks for what a console shows all day: a line for each would fill the log.
+const fn is_shown_often(order: &Order) -> bool {
+    matches!(order, Order::Cluster(_) | Order::History(_) | Order::Backups(_) | Order::Series(_))
 }
 
 const fn name_of(order: &Order) -> &'static str {
@@ -276,6 +291,7 @@ const fn name_of(order: &Order) -> &'static str {
         Order::Backups(_) => "backups",
         Order::MakeBackup(_) => "make backup",
         Order::Audit(_) => "audit",
+        Order::Series(_) => "series",
     }
 }
 

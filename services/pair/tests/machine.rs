@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a fault ends the test
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use consensus::{ApplyBatch, Comparison, FetchedState, Machine, MachineError};
 use ocs_proto::peer::{Commands, ConfState, Entry};
@@ -308,6 +308,16 @@ fn an_ignored_key_is_counted_where_its_entry_is_applied() {
         apply(&mut machine, &story(last)[applied..]);
         assert_eq!(reader.ignored_keys(), ignored, "of the first {last} entries");
     }
+}
+
+#[test]
+fn clients_updates_and_the_time_by_their_stamps_are_counted_where_entries_are_applied() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let reader = machine.reader();
+    assert_eq!((reader.client_updates(), reader.stamped_time()), (0, Duration::ZERO));
+    apply(&mut machine, &story(3)); // the counters 1, 2, 3 and 13, a millisecond each
+    assert_eq!((reader.client_updates(), reader.stamped_time()), (4, Duration::from_millis(1012)));
 }
 
 #[test]

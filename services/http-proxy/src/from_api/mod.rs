@@ -28,6 +28,7 @@ use prost::Message;
 use self::parameters::Parameters;
 pub use self::{
     cursor::text as cursor_text,
+    parameters::SERIES_NAMES,
     routes::{Operation, ROUTES, Route},
 };
 use crate::from_http::{self, Incoming, Rejected};
@@ -241,6 +242,7 @@ impl Parts<'_, '_> {
             Of::Backups => order(Order::Backups(ApiEmpty {})),
             Of::MakeBackup => order(Order::MakeBackup(self.make_backup()?)),
             Of::Audit => order(Order::Audit(self.parameters.audit()?)),
+            Of::Series => order(Order::Series(self.parameters.series()?)),
             Of::Pause => order(Order::Pause(PauseRequest { paused: true })),
             Of::Resume => order(Order::Pause(PauseRequest { paused: false })),
             Of::Switchover => order(self.switchover()?),

@@ -2,7 +2,7 @@
 
 use ocs_proto::{
     control::AuditRequest,
-    link::ApiSubject,
+    link::{ApiSeriesRequest, ApiSubject},
     outbound::{RecordsQuery as WireQuery, RemoveDoNotCall, records_query::By},
 };
 use outbound::{CALL_RESULT, Enumeration, RECORD_STATUS, RECORD_TYPE, Refusal, RefusalCode};
@@ -12,6 +12,9 @@ use crate::from_http::{VALUE_BYTES_MAX, shown};
 
 /// Parameters of a query, at most.
 const PARAMETERS_MAX: usize = 64;
+/// The figures that a node keeps series of: updates of clients and hand-outs, per second; the durations of updates; entries that the
+/// slowest connected voter is behind.
+pub const SERIES_NAMES: [&str; 5] = ["updates", "latency_p50_ms", "latency_p99_ms", "lag_entries", "hand_outs"];
 /// The parameter whose value is a number: a bare `+` in that number is no space.
 const PHONE: &str = "phone";
 
@@ -104,6 +107,22 @@ impl Parameters {
         let until_us = self.take("until_us").map(|text| number(&text, "until_us")).transpose()?;
         let (principal, what) = (self.take("principal"), self.take("what"));
         Ok(AuditRequest { since_us, until_us, principal, what, rows_max: 0 })
+    }
+
+    /// The range of some series, or of all.
+    pub(super) fn series(&mut self) -> Result<ApiSeriesRequest, Refusal> {
+        let day = match self.take("range").as_deref() {
+            None | Some("hour") => false,
+            Some("day") => true,
+            Some(_) => return Err(bad("range is hour or day".to_owned())),
+        };
+        let text = self.take("names").unwrap_or_default();
+        let names: Vec<String> =
+            text.split(',').map(str::trim).filter(|_| !text.is_empty()).map(str::to_owned).collect();
+        match names.iter().all(|name| SERIES_NAMES.contains(&name.as_str())) {
+            true => Ok(ApiSeriesRequest { day, names }),
+            false => Err(bad(format!("names are some of {}, separated by commas", SERIES_NAMES.join(", ")))),
+        }
     }
 
     /// A phone or a customer.

@@ -80,6 +80,8 @@ pub enum Operation {
     MakeBackup,
     /// Actions of operators and administrators.
     Audit,
+    /// Figures of the last hour or day.
+    Series,
 }
 
 /// A row of the table.
@@ -112,7 +114,7 @@ const ONE: &str = "/lists/{list}/records/{record_id}";
 const HANDLE: &str = "/records/{handle}";
 
 /// Every operation. A record is named by list and record_id, or by its handle.
-pub const ROUTES: [Route; 44] = {
+pub const ROUTES: [Route; 45] = {
     use AccessScope::{Admin, Read, Update};
     use Operation as To;
     [
@@ -225,6 +227,7 @@ pub const ROUTES: [Route; 44] = {
             ("cancelSwitchover", "Cancels the scheduled switchover"),
         ),
         route(("POST", "/backups"), To::MakeBackup, Admin, ("makeBackup", "Begins a backup into the node's directory")),
+        route(("GET", "/series"), To::Series, Admin, ("getSeries", "Figures of the last hour or day, for plots")),
     ]
 };
 

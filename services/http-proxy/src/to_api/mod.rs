@@ -57,6 +57,7 @@ pub fn to_api(call: &Call, answer: ApiAnswer, base: impl Fn() -> String) -> Answ
         Some(Told::ScheduledSwitchover(reply)) => things::scheduled(reply),
         Some(Told::Pause(reply)) => things::pause(reply),
         Some(Told::Backups(backups)) => json_answer(StatusCode::OK, things::backups(backups)),
+        Some(Told::Series(series)) => json_answer(StatusCode::OK, things::series(series)),
         Some(Told::Audit(entries)) => items(entries.entries.into_iter().map(things::audit_entry).collect()),
         None => Answer::of_refusal(&unfit()),
     }

@@ -13,7 +13,9 @@ use ocs_proto::{
         AuditEntries, AuditEntry, Candidate, PauseReply, ScheduleSwitchoverReply, ScheduledSwitchover, ShowGroupsReply,
         ShowListReply, StatusReply, SwitchoverReply,
     },
-    link::{ApiAnswer, ApiOrder, Configure, api_answer::Told, api_call::Asked, api_order::Order},
+    link::{
+        ApiAnswer, ApiOrder, ApiSeries, ApiSeriesValues, Configure, api_answer::Told, api_call::Asked, api_order::Order,
+    },
     outbound::records_query::By,
 };
 use outbound::{Imported, Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, Value, key, wire};
@@ -419,6 +421,31 @@ fn the_audit_is_asked_for_by_time_principal_and_name_and_comes_in_pages() {
     assert_eq!((shown["number"].as_u64(), shown["outcome"].as_str()), (Some(3), Some("done")));
     assert!(shown["principal"].is_null() && shown["acted_us"].is_null(), "{shown}");
     assert_eq!(body["next"], cursor_text(&[1]));
+}
+
+#[test]
+fn series_are_asked_for_by_range_and_names_and_an_interval_without_a_value_is_null() {
+    let asked = |target: &str| match call("GET", target, "").asked {
+        Some(Asked::Order(ApiOrder { order: Some(Order::Series(asked)) })) => (asked.day, asked.names),
+        other => panic!("{target}: {other:?}"),
+    };
+    let all = Vec::<String>::new();
+    assert_eq!(asked("/series"), (false, all.clone()));
+    assert_eq!(asked("/series?range=hour&names="), (false, all.clone()));
+    assert_eq!(asked("/series?range=day&tenant=north"), (true, all));
+    let two = vec!["updates".to_owned(), "lag_entries".to_owned()];
+    assert_eq!(asked("/series?names=updates,+lag_entries"), (false, two));
+    for wrong in
+        ["range=week", "range=Hour", "names=update", "names=updates,", "names=,", "name=updates", "range=day&range=day"]
+    {
+        assert_eq!(code("GET", &format!("/series?{wrong}"), ""), RefusalCode::BadValue, "{wrong}");
+    }
+    let series = vec![ApiSeriesValues { name: "updates".into(), values: vec![f64::NAN, 12.5, 0.0] }];
+    let told = Told::Series(ApiSeries { node: "a".into(), step_s: 10, from_s: 1_767_225_600, series });
+    let wanted = serde_json::json!({
+        "node": "a", "step_s": 10, "from_s": 1_767_225_600, "series": { "updates": [null, 12.5, 0.0] },
+    });
+    assert_eq!(json(&answered(&call("GET", "/series", ""), told, &[])), wanted);
 }
 
 // === on the port ===
