@@ -42,6 +42,9 @@ use crate::{
 
 /// Pages and other long questions that are answered at a time; others wait for their turn within their deadline.
 const LONG_QUESTIONS_MAX: usize = 4;
+/// Threads that answer questions about few rows at a time. A page of one customer may be as large as any other page: the bound is on
+/// memory, too.
+const SHORT_QUESTIONS_MAX: usize = 16;
 /// How long an order waits for a quorum: a resume must be possible without one.
 const ORDER_QUORUM_WAIT: Duration = Duration::from_millis(500);
 
@@ -87,6 +90,7 @@ pub(crate) struct Rest {
     door: Arc<Door>,
     orders: OnceLock<Arc<dyn NodeOrders>>,
     long: Semaphore,
+    short: Semaphore,
 }
 
 /// A call with the time of its deadline and its credential taken apart.
@@ -157,7 +161,8 @@ fn of_answered(id: u64, answered: Answered) -> ApiAnswer {
 impl Rest {
     /// `door`: the way of requests, commands and questions.
     pub(crate) fn new(door: Arc<Door>) -> Self {
-        Self { door, orders: OnceLock::new(), long: Semaphore::new(LONG_QUESTIONS_MAX) }
+        let (long, short) = (Semaphore::new(LONG_QUESTIONS_MAX), Semaphore::new(SHORT_QUESTIONS_MAX));
+        Self { door, orders: OnceLock::new(), long, short }
     }
 
     /// Carries orders out from now on.

@@ -653,6 +653,9 @@ fn the_audit_is_read_in_pages_by_a_filter_and_goes_on_behind_a_cursor() {
     let (since_us, until_us) = (Some(rows[9].at_us), Some(rows[19].at_us));
     let within = audited(&reader, AuditFilter { since_us, until_us, ..Default::default() }, u64::MAX, None).unwrap();
     assert_eq!(numbers(&within), (10..=19).collect::<Vec<_>>());
+    let since = AuditFilter { since_us, ..AuditFilter::default() };
+    let of_another_question = audited(&reader, since, 2, few[0].next.clone()).unwrap();
+    assert_eq!(numbers(&of_another_question), [10, 11], "its cursor stands before the first wanted row");
     let raised = AuditFilter { what: Some("raiserules".into()), ..AuditFilter::default() };
     assert_eq!(numbers(&audited(&reader, raised, u64::MAX, None).unwrap()), [1]);
     let nobodys = AuditFilter { principal: Some("nobody".into()), ..AuditFilter::default() };

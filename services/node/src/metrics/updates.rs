@@ -27,7 +27,7 @@ const BUCKETS: usize = BOUNDED as usize + 1;
 const DONE: std::ops::Range<u32> = 200..300;
 
 /// Names under which HTTP Proxy counts updates: requests, and operations of the REST interface.
-static UPDATES: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+static UPDATES: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
     let requests = Verb::all().filter(|verb| !verb.reads()).map(Verb::name);
     let operations = ROUTES.iter().filter(|route| route.scope == AccessScope::Update).map(|route| route.id);
     requests.chain(operations).collect()
