@@ -158,10 +158,16 @@ def operators(tour):
     assert tour.call("getHistory", 200).parsed.items
     assert tour.call("planSwitchover", 200).parsed.candidates
     assert not tour.call("switchOver", 200, dry_run=True).parsed.done
+    assert tour.call("cancelSwitchover", 404).parsed.code == "BAD_RESOURCE"
     assert tour.call("pauseFailover", 200).parsed.done
     assert tour.call("getCluster", 200).parsed.failover_paused
     tour.call("resumeFailover", 200)
     tour.call("getBackups", 200)
+    assert tour.call("makeBackup", 409).parsed.code == "CONFLICT"
+    hour = tour.call("getSeries", 200, names="updates,lag_entries").parsed
+    assert (hour.step_s, hour.from_s % 10) == (10, 0), hour
+    assert {name: len(values) for name, values in hour.series.to_dict().items()} == {"updates": 360, "lag_entries": 360}, hour
+    assert tour.call("getSeries", 400, names="sales").parsed.code == "BAD_VALUE"
     page = tour.call("getAudit", 200, what="Pause", limit=5).parsed
     assert any(row.what == "Pause" for row in page.items) or page.next_, page
 

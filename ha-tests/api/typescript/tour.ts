@@ -160,9 +160,13 @@ async function operators(): Promise<void> {
   check(((await good(client.GET("/api/v1/switchover"))).data.candidates ?? []).length > 0, "a plan has candidates");
   const planned = await good(client.POST("/api/v1/switchover", { params: { query: { dry_run: true } } }));
   check(!planned.data.done, "a dry run changes nothing");
+  check((await refused(client.DELETE("/api/v1/switchover"), 404)) === "BAD_RESOURCE", "nothing is scheduled");
   await good(client.POST("/api/v1/pause"));
   await good(client.POST("/api/v1/resume"));
   await good(client.GET("/api/v1/backups"));
+  check((await refused(client.POST("/api/v1/backups"), 409)) === "CONFLICT", "a node without a directory makes no backup");
+  const day = await good(client.GET("/api/v1/series", { params: { query: { range: "day" } } }));
+  check(day.data.step_s === 120 && day.data.series.updates?.length === 720, "a day has its values");
   const audit = await good(client.GET("/api/v1/audit", { params: { query: { limit: 5 } } }));
   check(audit.data.items.length > 0, "the audit has rows");
 }

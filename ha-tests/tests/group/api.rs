@@ -247,3 +247,29 @@ fn a_cursor_of_the_dead_primary_goes_on_at_the_other_node() {
     let cut = cluster.http(other).get(&format!("{V1}/lists/demo/records?cursor={}", &next[1..]));
     assert_eq!(code(&cut), (400, "BAD_VALUE".to_owned()));
 }
+
+/// The values of a figure of the last hour at a node; intervals without a value are left out.
+fn values(cluster: &Cluster, node: &str, name: &str) -> Vec<f64> {
+    let series = cluster.http(node).get(&format!("{V1}/series?names={name}")).attribute("series");
+    series[name].as_array().unwrap().iter().filter_map(|value| value.as_f64()).collect()
+}
+
+#[test]
+fn both_nodes_have_series_of_the_groups_updates_which_go_on_after_a_failover() {
+    let mut cluster = Cluster::with(&[API]);
+    cluster.create_list("demo");
+    let primary = cluster.primary();
+    let other = cluster.other(primary);
+    let (mut http, mut number) = (cluster.http(primary), 0);
+    until("both nodes have sampled updates, and the primary their durations", || {
+        http.post(&format!("{V1}/lists/demo/records"), &phone(number));
+        number += 1;
+        let have = |node: &str| values(&cluster, node, "updates").iter().any(|rate| *rate > 0.0);
+        have(primary) && have(other) && !values(&cluster, primary, "latency_p99_ms").is_empty()
+    });
+    assert!(values(&cluster, other, "latency_p99_ms").is_empty(), "no client asked that node");
+    assert!(!values(&cluster, primary, "lag_entries").is_empty() && values(&cluster, other, "lag_entries").is_empty());
+    cluster.kill(primary);
+    until("the other node is primary", || cluster.http(other).get(&format!("{V1}/lists")).status == 200);
+    assert!(values(&cluster, other, "updates").iter().any(|rate| *rate > 0.0), "the curve goes on");
+}

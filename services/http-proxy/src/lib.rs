@@ -6,6 +6,7 @@
 //! The way of a request: `listen` reads it, [`from_http`] translates it, `link` hands it over, [`to_http`] answers. A call of the REST
 //! interface goes through [`from_api`] and [`to_api`] instead.
 
+mod answer_body;
 mod body;
 mod certificates;
 pub mod charset;

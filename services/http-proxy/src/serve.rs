@@ -17,11 +17,11 @@ use bytes::Bytes;
 use chassis::{lines::Causes, logging::Masked, spans::SpanContext, tls::LiveCertificate};
 use futures::FutureExt;
 use http::{Method, Response, StatusCode, request::Parts};
-use http_body_util::Full;
 use hyper::body::Incoming as IncomingBody;
 use outbound::{AccessScope, Refusal, RefusalCode, Request, Verb, wire};
 
 use crate::{
+    answer_body::{AnswerBody, AnswerRoom},
     body::{self, BodyBudget, Unread},
     credential::{Credential, Unfit},
     from_api::{self, Call},
@@ -43,6 +43,7 @@ pub(crate) struct Server {
     pub(crate) stats: Arc<Stats>,
     dress: Dress,
     pub(crate) bodies: BodyBudget,
+    answers: AnswerRoom,
     body_lines: Causes,
     fault_lines: Causes,
     in_flight: AtomicUsize,
@@ -76,6 +77,7 @@ impl Server {
         let dress = Dress { node, custom, charset: settings.encoding };
         Self {
             bodies: BodyBudget::new(settings.bodies_bytes_max),
+            answers: AnswerRoom::new(),
             body_lines: Causes::new(BODY_LINES_PER_MINUTE),
             fault_lines: Causes::new(FAULT_LINES_PER_MINUTE),
             settings,
@@ -134,9 +136,10 @@ pub(crate) async fn answer(
     seen: Arc<HeadCounts>,
     (certificate, client): (Option<Arc<str>>, Option<IpAddr>),
     request: hyper::Request<IncomingBody>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<AnswerBody>, Infallible> {
     let (began, id) = (Instant::now(), server.link.next_id());
     let is_api = server.settings.api && from_api::is_under(request.uri().path());
+    let is_read = request.method().is_safe();
     let sampler = server.settings.sampler.as_ref();
     let span = sampler.and_then(|sampler| sampler.begin("http request", spans::traceparent(request.headers())));
     let span = span.map(|span| (span, request.method().clone()));
@@ -144,15 +147,16 @@ pub(crate) async fn answer(
     let asked = Asked { server: &server, id, port: &port, certificate: certificate.as_deref(), client, trace };
     let outcome = AssertUnwindSafe(dispatch(asked, &seen, request)).catch_unwind().await;
     let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server, id), Some(UNNAMED)));
+    let (answer, share) = server.answers.share(answer, is_read);
     if let Some(name) = name {
         server.stats.answered(name, answer.status.as_u16(), began.elapsed());
         if let Some((span, method)) = span {
             spans::end(span, &method, name, id, answer.status.as_u16());
         }
     }
-    let answer = if is_api { to_api::as_problem(answer) } else { answer };
+    let answer = if is_api { to_api::of_interface(answer) } else { answer };
     let answer = if server.link.is_leaving() { answer.closing() } else { answer };
-    Ok(server.dress.put_on(answer, server.link.standing()).map(Full::new))
+    Ok(server.dress.put_on(answer, server.link.standing()).map(|body| AnswerBody::new(body, share)))
 }
 
 /// The panic itself has gone to the log; the client gets a number to look for.

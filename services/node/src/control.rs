@@ -70,6 +70,7 @@ use crate::{
     metrics::{Imported, Sources},
     operator_orders,
     role::SINGLE_COPY,
+    series::Series,
     to_wire,
     upkeep::Upkeep,
 };
@@ -109,6 +110,8 @@ pub struct ControlApi {
     pub upkeep: Upkeep,
     /// Notes orders that are no commands.
     pub audit: Auditor,
+    /// Figures of the last hour and day; a witness keeps none.
+    pub series: Series,
 }
 
 impl ControlApi {

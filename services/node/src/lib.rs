@@ -23,6 +23,7 @@ pub mod restart;
 pub mod role;
 pub mod run;
 pub mod scan;
+pub mod series;
 pub mod startup;
 pub mod supervisor;
 mod to_wire;

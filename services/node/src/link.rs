@@ -23,7 +23,7 @@ use chassis::{
 use dispatch::{EncodedBody, is_whole};
 use futures::{Stream, StreamExt};
 use http_proxy::link::{
-    FrameReader, FrameWriter, LINK_VERSIONS, LinkError, LinkVersions,
+    FRAME_BYTES_MAX, FrameReader, FrameWriter, LINK_VERSIONS, LinkError, LinkVersions,
     stream::{self, ReadHalf, WriteHalf},
     write_batches,
 };
@@ -45,6 +45,8 @@ use crate::{
     rest,
 };
 
+/// Largest answer, bytes: a frame that is nearly a full batch still has room for one.
+const ANSWER_BYTES_MAX: usize = FRAME_BYTES_MAX / 2;
 /// Replies that wait to be written.
 const QUEUE_MAX: usize = 4096;
 /// Events that wait for the supervisor.
@@ -485,9 +487,14 @@ async fn write(
 /// Puts an item into the frame and answers its size in bytes.
 fn add(frame: &mut ToProxy, item: Outgoing) -> usize {
     match item {
-        Outgoing::Reply(reply) => sized(&mut frame.replies, reply),
+        Outgoing::Reply(reply) => {
+            let refused = |id| LinkReply { id, reply: Some(wire::reply_into_wire(too_large().into())) };
+            fitting(&mut frame.replies, reply, |reply| refused(reply.id))
+        }
         Outgoing::Health(reply) => sized(&mut frame.health, reply),
-        Outgoing::Api(answer) => sized(&mut frame.api_answers, *answer),
+        Outgoing::Api(answer) => {
+            fitting(&mut frame.api_answers, *answer, |answer| rest::refused(answer.id, too_large()))
+        }
         Outgoing::Configure(configure) => {
             let size = configure.encoded_len();
             frame.configure = Some(*configure);
@@ -515,6 +522,23 @@ fn add(frame: &mut ToProxy, item: Outgoing) -> usize {
             16
         }
     }
+}
+
+/// Puts an answer in, or the refusal of an answer that no frame carries: such a frame would end the link, and the requests in flight
+/// with it.
+fn fitting<M: Message>(items: &mut Vec<M>, answer: M, refused: impl FnOnce(&M) -> M) -> usize {
+    let size = answer.encoded_len() + 8;
+    if size > ANSWER_BYTES_MAX {
+        let refused = refused(&answer);
+        return sized(items, refused);
+    }
+    items.push(answer);
+    size
+}
+
+fn too_large() -> Refusal {
+    let message = "The answer is too large to be carried: ask for a smaller page, or for fewer of the largest records";
+    Refusal::new(RefusalCode::Limit, message)
 }
 
 fn sized<M: Message>(items: &mut Vec<M>, item: M) -> usize {
@@ -546,4 +570,27 @@ async fn order_reloads(mut orders: watch::Receiver<u64>, queue: mpsc::Sender<Out
         }
     }
     std::future::pending().await // no order will come any more; the link goes on
+}
+
+#[cfg(test)]
+mod tests {
+    use ocs_proto::{link::api_answer::Told, outbound::reply::Body};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_no_frame_carries_is_refused_in_place_of_the_link() {
+        let mut frame = ToProxy::default();
+        let large = |id| ApiAnswer { id, next: vec![0; ANSWER_BYTES_MAX].into(), ..ApiAnswer::default() };
+        assert!(add(&mut frame, Outgoing::Api(Box::new(large(7)))) < 1024);
+        let small = ApiAnswer { id: 8, next: vec![0; 9].into(), ..ApiAnswer::default() };
+        assert!(add(&mut frame, Outgoing::Api(Box::new(small.clone()))) > 9);
+        assert_eq!(frame.api_answers[1], small);
+        assert!(matches!(&frame.api_answers[0], ApiAnswer { id: 7, told: Some(Told::Reply(_)), .. }));
+        let pairs = vec![("AGE".to_owned(), outbound::Value::text("x".repeat(ANSWER_BYTES_MAX)))];
+        let reply = LinkReply { id: 9, reply: Some(wire::reply_into_wire(Reply::done("Record", pairs))) };
+        assert!(add(&mut frame, Outgoing::Reply(reply)) < 1024);
+        let reply = frame.replies[0].reply.clone().unwrap();
+        assert!(matches!(&reply.body, Some(Body::Refused(_))), "{reply:?}");
+    }
 }

@@ -14,6 +14,7 @@ mod process;
 mod requests;
 mod sources;
 mod traces;
+mod updates;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -46,6 +47,7 @@ use process::ProcessMetrics;
 use requests::Requests;
 pub use sources::Sources;
 use traces::TraceMetrics;
+pub(crate) use updates::DurationCounts;
 
 use crate::{
     archive::schedule::BackupStatus,
@@ -233,6 +235,11 @@ impl Metrics {
         for refusal in &stats.refusals {
             self.ports.of(HTTP, &refusal.reason).inc_by(refusal.count);
         }
+    }
+
+    /// Durations of updates over HTTP that were done.
+    pub(crate) fn update_durations(&self) -> DurationCounts {
+        self.requests.update_durations()
     }
 
     /// The counts of refusals for a credential, which judges add to.

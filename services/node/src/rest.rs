@@ -18,7 +18,10 @@ use ocs_proto::{
         BackupSchedule, HistoryReply, PauseReply, PauseRequest, ScheduleSwitchoverReply, ScheduleSwitchoverRequest,
         StatusReply, SwitchoverReply, SwitchoverRequest,
     },
-    link::{ApiAnswer, ApiBackups, ApiCall, ApiOrder, ApiRequest, api_answer::Told, api_call::Asked, api_order::Order},
+    link::{
+        ApiAnswer, ApiBackups, ApiCall, ApiOrder, ApiRequest, ApiSeries, ApiSeriesRequest, api_answer::Told,
+        api_call::Asked, api_order::Order,
+    },
 };
 use outbound::{
     AccessScope, Answer, Body, Handle, Origin, Query, RecordName, Refusal, RefusalCode, Reply, Request, Resource,
@@ -39,6 +42,9 @@ use crate::{
 
 /// Pages and other long questions that are answered at a time; others wait for their turn within their deadline.
 const LONG_QUESTIONS_MAX: usize = 4;
+/// Threads that answer questions about few rows at a time. A page of one customer may be as large as any other page: the bound is on
+/// memory, too.
+const SHORT_QUESTIONS_MAX: usize = 16;
 /// How long an order waits for a quorum: a resume must be possible without one.
 const ORDER_QUORUM_WAIT: Duration = Duration::from_millis(500);
 
@@ -66,6 +72,9 @@ pub(crate) trait NodeOrders: Send + Sync {
     /// The backups in this node's directory; none: the node has no directory for backups.
     async fn backups(&self) -> Option<BackupSchedule>;
 
+    /// Figures of the last hour or day at this node.
+    fn series(&self, asked: &ApiSeriesRequest) -> ApiSeries;
+
     /// Begins a backup into this node's directory. `at_primary`: also where this node is the primary and another node could make it.
     ///
     /// # Errors
@@ -81,6 +90,7 @@ pub(crate) struct Rest {
     door: Arc<Door>,
     orders: OnceLock<Arc<dyn NodeOrders>>,
     long: Semaphore,
+    short: Semaphore,
 }
 
 /// A call with the time of its deadline and its credential taken apart.
@@ -151,7 +161,8 @@ fn of_answered(id: u64, answered: Answered) -> ApiAnswer {
 impl Rest {
     /// `door`: the way of requests, commands and questions.
     pub(crate) fn new(door: Arc<Door>) -> Self {
-        Self { door, orders: OnceLock::new(), long: Semaphore::new(LONG_QUESTIONS_MAX) }
+        let (long, short) = (Semaphore::new(LONG_QUESTIONS_MAX), Semaphore::new(SHORT_QUESTIONS_MAX));
+        Self { door, orders: OnceLock::new(), long, short }
     }
 
     /// Carries orders out from now on.
@@ -248,7 +259,10 @@ impl Rest {
         let orders = self.orders.get().ok_or_else(starting)?;
         let who = Who { principal: client.principal, address: calling.shown.address.clone() };
         let by = named(&who);
-        tracing::info!(order = name, by, "an order over REST");
+        match is_shown_often(&order) {
+            true => tracing::debug!(order = name, by, "an order over REST"),
+            false => tracing::info!(order = name, by, "an order over REST"),
+        }
         let told = match order {
             Order::Cluster(_) => Told::Cluster(orders.cluster().await),
             Order::History(_) => Told::History(orders.history().await?),
@@ -260,10 +274,16 @@ impl Rest {
                 let schedule = orders.make_backup(asked.at_primary, who).await?;
                 Told::Backups(ApiBackups { schedule: Some(schedule) })
             }
+            Order::Series(asked) => Told::Series(orders.series(&asked)),
             Order::Audit(asked) => return self.audit(calling, asked).await,
         };
         Ok((told, Vec::new()))
     }
+}
+
+/// Whether an order only asks for what a console shows all day: a line for each would fill the log.
+const fn is_shown_often(order: &Order) -> bool {
+    matches!(order, Order::Cluster(_) | Order::History(_) | Order::Backups(_) | Order::Series(_))
 }
 
 const fn name_of(order: &Order) -> &'static str {
@@ -276,6 +296,7 @@ const fn name_of(order: &Order) -> &'static str {
         Order::Backups(_) => "backups",
         Order::MakeBackup(_) => "make backup",
         Order::Audit(_) => "audit",
+        Order::Series(_) => "series",
     }
 }
 

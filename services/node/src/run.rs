@@ -64,6 +64,7 @@ use crate::{
     rest::Rest,
     role::{Member, RoleService, Roster},
     scan::{self, Pace, ScanStatus},
+    series::Series,
     supervisor::{ProxyStatus, Supervisor},
     traces,
     upkeep::{Reloader, Upkeep, UpkeepParts},
@@ -402,6 +403,10 @@ async fn start(
         reloaders: vec![reloader(ports.certificates.clone())],
     };
     let upkeep = Upkeep::new(parts, tasks);
+    let series = Series::new(&own.name);
+    if rest.is_some() {
+        series.follow(sources.clone(), metrics.clone(), tasks);
+    }
     let control = ControlApi {
         sources: sources.clone(),
         about: ports.about.clone(),
@@ -413,6 +418,7 @@ async fn start(
         upkeep: upkeep.clone(),
         operators,
         audit,
+        series,
     };
     if let Some(rest) = rest {
         rest.connect(Arc::new(control.clone()));

@@ -373,6 +373,10 @@ impl StateReader for Reader {
         0
     }
 
+    fn stamped_time(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn preview_counts(&self) -> PreviewCounts {
         let handed_out = [((101, records::HandOutClass::General), 5)].into();
         PreviewCounts { handed_out, empty: [(101, 2)].into(), met_on_do_not_call: 4, held_back: 1 }

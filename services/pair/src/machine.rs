@@ -25,7 +25,7 @@ use std::path::Path;
 
 use consensus::{ApplyBatch, FetchedState, Machine, MachineError};
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
-use outbound::{Body, Origin, Reply, RequestId};
+use outbound::{Body, Reply, RequestId};
 use prost::Message;
 use records::{Changes, Event, Overlay, Rules, decide_on};
 use store::{AppliedMark, DIGEST_INTERVAL, IndexRebuild, Store, StoreConfig, StoreError};
@@ -131,11 +131,11 @@ impl RecordsMachine {
     ) -> Result<Result<(Changes, Vec<Event>), StoreError>, MachineError> {
         let view = self.store.view();
         let mut overlay = Overlay::new(&view);
-        let (mut replies, mut events, mut of_clients) = (Vec::new(), Vec::new(), 0);
+        let (mut replies, mut events, mut counts) = (Vec::new(), Vec::new(), self.told.begin_run());
         let mut give = |replies: Replies| view.check().map(|()| answer(replies));
         for entry in entries {
             for command in entry::commands(entry)? {
-                of_clients += u64::from(command.origin == Origin::Http);
+                counts.take(command.origin, command.stamp_us);
                 let span = traced::applying(&command.id);
                 let reply = decide_on(&command, &mut overlay, &self.rules, &mut events);
                 if let Some(span) = span {
@@ -152,7 +152,7 @@ impl RecordsMachine {
                 }
             }
         }
-        self.told.add_client_updates(of_clients);
+        self.told.add_run(&counts);
         Ok(give(replies).map(|()| (overlay.into_changes(), events)))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Never writes. Implemented by the machine's reader, and by the tests' reader.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use outbound::{Answer, Answers, DoNotCallBatch, HistoryEntry, ImportBatch, ListInfo, Query, Refusal, Reply, Request};
 use records::{BringUpRow, PhonesRow, Reach, ScheduledSwitchoverRow, Settings};
@@ -109,6 +109,10 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// Updates by clients of HTTP, in the entries that this process has applied.
     fn client_updates(&self) -> u64;
+
+    /// The time that passed by the stamps of the commands in the entries that this process has applied. A gap counts as a second at most:
+    /// the time runs with the clock under updates, stands still without commands, and outruns the clock while this node catches up.
+    fn stamped_time(&self) -> Duration;
 
     /// Counts of previews, in the entries that this process has applied.
     fn preview_counts(&self) -> PreviewCounts;

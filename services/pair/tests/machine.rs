@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a fault ends the test
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use consensus::{ApplyBatch, Comparison, FetchedState, Machine, MachineError};
 use ocs_proto::peer::{Commands, ConfState, Entry};
@@ -308,6 +308,16 @@ fn an_ignored_key_is_counted_where_its_entry_is_applied() {
         apply(&mut machine, &story(last)[applied..]);
         assert_eq!(reader.ignored_keys(), ignored, "of the first {last} entries");
     }
+}
+
+#[test]
+fn clients_updates_and_the_time_by_their_stamps_are_counted_where_entries_are_applied() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let reader = machine.reader();
+    assert_eq!((reader.client_updates(), reader.stamped_time()), (0, Duration::ZERO));
+    apply(&mut machine, &story(3)); // the counters 1, 2, 3 and 13, a millisecond each
+    assert_eq!((reader.client_updates(), reader.stamped_time()), (4, Duration::from_millis(1012)));
 }
 
 #[test]
@@ -643,6 +653,9 @@ fn the_audit_is_read_in_pages_by_a_filter_and_goes_on_behind_a_cursor() {
     let (since_us, until_us) = (Some(rows[9].at_us), Some(rows[19].at_us));
     let within = audited(&reader, AuditFilter { since_us, until_us, ..Default::default() }, u64::MAX, None).unwrap();
     assert_eq!(numbers(&within), (10..=19).collect::<Vec<_>>());
+    let since = AuditFilter { since_us, ..AuditFilter::default() };
+    let of_another_question = audited(&reader, since, 2, few[0].next.clone()).unwrap();
+    assert_eq!(numbers(&of_another_question), [10, 11], "its cursor stands before the first wanted row");
     let raised = AuditFilter { what: Some("raiserules".into()), ..AuditFilter::default() };
     assert_eq!(numbers(&audited(&reader, raised, u64::MAX, None).unwrap()), [1]);
     let nobodys = AuditFilter { principal: Some("nobody".into()), ..AuditFilter::default() };

@@ -13,6 +13,10 @@ const ENTRIES: &str = "entries";
 /// Where the entries come from, for a person.
 const SOURCE: &str = "rest";
 
+/// Members of an entry, and of the scope of one or of several. A misspelt scope would have entries hold for the whole tenant.
+const OF_ENTRY: [&str; 4] = [key::PHONE, key::CUSTOMER_ID, key::MESSAGE, EXPIRES];
+const OF_SCOPE: [&str; 2] = [key::CAMPAIGN_NAME, key::CALLING_LIST];
+
 type Object = Map<String, Value>;
 
 /// The request on the phone or the customer that its body names.
@@ -35,12 +39,14 @@ fn request_without(verb: outbound::Verb, tenant: String, idempotency_key: Option
 
 /// A batch of one entry.
 pub(super) fn one(object: &Object, tenant: &str) -> Result<DoNotCallBatch, Refusal> {
+    object::check_keys(object, &[&OF_ENTRY[..], &OF_SCOPE].concat())?;
     let row = row(object)?;
     scoped(object, tenant, vec![row])
 }
 
 /// A batch; the scope beside `entries` holds for all of them.
 pub(super) fn batch(object: &Object, tenant: &str) -> Result<DoNotCallBatch, Refusal> {
+    object::check_keys(object, &[&[ENTRIES][..], &OF_SCOPE].concat())?;
     let missing = || Refusal::new(RefusalCode::MissingAttribute, "the body has no array \"entries\"");
     let entries = object.get(ENTRIES).and_then(Value::as_array).ok_or_else(missing)?;
     if entries.is_empty() || entries.len() > DO_NOT_CALL_ROWS_MAX as usize {
@@ -48,7 +54,7 @@ pub(super) fn batch(object: &Object, tenant: &str) -> Result<DoNotCallBatch, Ref
         return Err(Refusal::new(RefusalCode::Limit, message));
     }
     let row = |entry: &Value| match entry {
-        Value::Object(members) => row(members),
+        Value::Object(members) => object::check_keys(members, &OF_ENTRY).and_then(|()| row(members)),
         _ => Err(Refusal::new(RefusalCode::BadValue, "an entry is an object")),
     };
     scoped(object, tenant, entries.iter().map(row).collect::<Result<_, _>>()?)

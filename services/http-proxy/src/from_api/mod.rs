@@ -6,6 +6,7 @@
 mod cursor;
 mod declared;
 mod entries;
+mod foreign_page;
 mod object;
 mod parameters;
 mod routes;
@@ -28,6 +29,7 @@ use prost::Message;
 use self::parameters::Parameters;
 pub use self::{
     cursor::text as cursor_text,
+    parameters::SERIES_NAMES,
     routes::{Operation, ROUTES, Route},
 };
 use crate::from_http::{self, Incoming, Rejected};
@@ -114,6 +116,7 @@ pub fn from_api(incoming: &Incoming<'_>) -> Result<Translated, Rejected> {
         let refusal = Refusal::new(RefusalCode::Method, message);
         return Err(Rejected { refusal, verb: None, allow: Some(allow) });
     };
+    foreign_page::check(incoming.method, incoming.headers)?;
     let mut parameters = Parameters::of(incoming.query.unwrap_or_default())?;
     let call = call(incoming, route, &segments, &mut parameters)?;
     parameters.check_all_used()?;
@@ -150,7 +153,13 @@ fn call(
     segments: &[String],
     parameters: &mut Parameters,
 ) -> Result<Call, Refusal> {
-    let tenant = parameters.take("tenant").unwrap_or_default();
+    if route.method != "GET" {
+        object::check_conditions(incoming.headers, route.operation == Operation::PatchRecord)?;
+    }
+    if !takes_body(route) {
+        object::check_absent(incoming)?;
+    }
+    let tenant = parameters.tenant()?;
     let (limit, cursor) = if has_pages(route.operation) { page(parameters)? } else { (0, Vec::new()) };
     let idempotency_key = from_http::idempotency_key(incoming.headers)?.unwrap_or_default();
     let mut parts = Parts { incoming, route, segments, parameters, tenant: tenant.clone() };
@@ -163,6 +172,15 @@ fn call(
 pub const fn has_pages(operation: Operation) -> bool {
     use Operation::{Audit, Campaigns, Groups, Lists, Records};
     matches!(operation, Lists | Records | Campaigns | Groups | Audit)
+}
+
+/// Whether an operation reads a body. The plan of a switchover may name its target there.
+fn takes_body(route: &Route) -> bool {
+    match route.operation {
+        Operation::Pause | Operation::Resume | Operation::CancelSwitchover | Operation::Remove => false,
+        Operation::Switchover => true,
+        _ => route.method != "GET",
+    }
 }
 
 /// Limit and cursor of a page.
@@ -241,6 +259,7 @@ impl Parts<'_, '_> {
             Of::Backups => order(Order::Backups(ApiEmpty {})),
             Of::MakeBackup => order(Order::MakeBackup(self.make_backup()?)),
             Of::Audit => order(Order::Audit(self.parameters.audit()?)),
+            Of::Series => order(Order::Series(self.parameters.series()?)),
             Of::Pause => order(Order::Pause(PauseRequest { paused: true })),
             Of::Resume => order(Order::Pause(PauseRequest { paused: false })),
             Of::Switchover => order(self.switchover()?),

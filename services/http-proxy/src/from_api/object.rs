@@ -1,4 +1,4 @@
-//! The body of a call as one JSON object, and the condition of `If-Match`.
+//! The body of a call as one JSON object, and the conditions of its headers.
 
 use http::{HeaderMap, header};
 use outbound::{Refusal, RefusalCode};
@@ -30,6 +30,14 @@ pub(super) fn check_json(incoming: &Incoming<'_>) -> Result<(), Refusal> {
     if body.is_empty() || body.starts_with(b"{") { Ok(()) } else { Err(no_object()) }
 }
 
+/// Refuses a body where none is read: a client that narrows a call by members of a body would have the whole done.
+pub(super) fn check_absent(incoming: &Incoming<'_>) -> Result<(), Refusal> {
+    match of(incoming)?.is_empty() {
+        true => Ok(()),
+        false => Err(Refusal::new(RefusalCode::BadBody, "this operation takes no body; its query says everything")),
+    }
+}
+
 fn no_object() -> Refusal {
     Refusal::new(RefusalCode::BadBody, "the body is no JSON object")
 }
@@ -53,18 +61,31 @@ pub(super) fn flag(object: &Map<String, Value>, name: &str) -> Result<bool, Refu
     }
 }
 
-/// Refuses a member that an order does not know.
+/// Refuses a member that an operation does not know.
 pub(super) fn check_keys(object: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
     match object.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),
         Some(key) => {
-            let message = format!("{:?} is no member of this order; there are: {}", shown(key), known.join(", "));
+            let message = format!("{:?} is no member of this body; there are: {}", shown(key), known.join(", "));
             Err(Refusal::new(RefusalCode::BadValue, message))
         }
     }
 }
 
-/// The tags of `If-Match`, without their quotes; none: no condition. A weak tag matches nothing, since the comparison is strong.
+/// Refuses a condition that the operation does not look at: a client would take the change for a conditional one.
+pub(super) fn check_conditions(headers: &HeaderMap, takes_if_match: bool) -> Result<(), Refusal> {
+    let unread = [header::IF_NONE_MATCH, header::IF_MATCH].into_iter();
+    match unread.filter(|name| !(takes_if_match && *name == header::IF_MATCH)).find(|name| headers.contains_key(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("{name} is no condition of this operation: PATCH of a record takes If-Match");
+            Err(Refusal::new(RefusalCode::BadValue, message))
+        }
+    }
+}
+
+/// The tags of `If-Match`, without their quotes; none: no condition. A weak tag matches nothing, since the comparison is strong. A header
+/// without a tag is refused: its client lost the tag, and wants no change without a condition.
 pub(super) fn if_match(headers: &HeaderMap) -> Result<Vec<String>, Refusal> {
     let mut tags = Vec::new();
     for line in headers.get_all(header::IF_MATCH) {
@@ -72,6 +93,9 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Vec<String>, Refusal> {
         for tag in line.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
             tags.push(of_tag(tag).ok_or_else(|| unreadable(tag))?);
         }
+    }
+    if tags.is_empty() && headers.contains_key(header::IF_MATCH) {
+        return Err(unreadable(""));
     }
     if tags.len() > TAGS_MAX {
         return Err(Refusal::new(RefusalCode::Limit, format!("If-Match has more than {TAGS_MAX} tags")));

@@ -1,17 +1,22 @@
 //! The query of a call: each parameter once, none that the operation does not take (spec 13).
 
+use std::collections::BTreeSet;
+
 use ocs_proto::{
     control::AuditRequest,
-    link::ApiSubject,
+    link::{ApiSeriesRequest, ApiSubject},
     outbound::{RecordsQuery as WireQuery, RemoveDoNotCall, records_query::By},
 };
 use outbound::{CALL_RESULT, Enumeration, RECORD_STATUS, RECORD_TYPE, Refusal, RefusalCode};
 use percent_encoding::percent_decode_str;
 
-use crate::from_http::{VALUE_BYTES_MAX, shown};
+use crate::from_http::{IDENTIFIER_BYTES_MAX, TENANT_BYTES_MAX, VALUE_BYTES_MAX, shown};
 
 /// Parameters of a query, at most.
 const PARAMETERS_MAX: usize = 64;
+/// The figures that a node keeps series of: updates of clients and hand-outs, per second; the durations of updates; entries that the
+/// slowest connected voter is behind.
+pub const SERIES_NAMES: [&str; 5] = ["updates", "latency_p50_ms", "latency_p99_ms", "lag_entries", "hand_outs"];
 /// The parameter whose value is a number: a bare `+` in that number is no space.
 const PHONE: &str = "phone";
 
@@ -48,6 +53,20 @@ impl Parameters {
         Some(self.0.swap_remove(at).1).filter(|value| !value.is_empty())
     }
 
+    /// The value of a parameter that names a thing: no longer than in a path.
+    fn take_name(&mut self, name: &str, bytes_max: usize) -> Result<Option<String>, Refusal> {
+        let value = self.take(name);
+        match value.as_ref().is_some_and(|value| value.len() > bytes_max) {
+            true => Err(Refusal::new(RefusalCode::Limit, format!("{name} may have {bytes_max} bytes"))),
+            false => Ok(value),
+        }
+    }
+
+    /// The tenant of the call; empty: none.
+    pub(super) fn tenant(&mut self) -> Result<String, Refusal> {
+        Ok(self.take_name("tenant", TENANT_BYTES_MAX)?.unwrap_or_default())
+    }
+
     /// A parameter that is true by its name alone.
     pub(super) fn flag(&mut self, name: &str) -> Result<bool, Refusal> {
         let Some(at) = self.0.iter().position(|(known, _)| known == name) else { return Ok(false) };
@@ -71,8 +90,8 @@ impl Parameters {
         let chain = self.take("chain").map(|text| number(&text, "chain")).transpose()?;
         let due_before = self.take("due_before").map(|text| number(&text, "due_before")).transpose()?;
         let given = [
-            self.take(PHONE).map(By::Phone),
-            self.take("customer").map(By::Customer),
+            self.take_name(PHONE, IDENTIFIER_BYTES_MAX)?.map(By::Phone),
+            self.take_name("customer", IDENTIFIER_BYTES_MAX)?.map(By::Customer),
             chain.map(By::Chain),
             due_before.map(By::DueBeforeS),
         ];
@@ -90,12 +109,13 @@ impl Parameters {
         })
     }
 
-    /// Values of an enumeration by number or name, separated by commas.
+    /// Values of an enumeration by number or name, separated by commas; each once, since every record of a page is compared with all.
     fn values(&mut self, name: &str, enumeration: &Enumeration) -> Result<Vec<i64>, Refusal> {
         let Some(text) = self.take(name) else { return Ok(Vec::new()) };
         let value = |word: &str| enumeration.parse(word.trim());
-        let values: Option<Vec<i64>> = text.split(',').map(value).collect();
-        values.ok_or_else(|| bad(format!("{name} is no {}, or several separated by commas", enumeration.name)))
+        let values: Option<BTreeSet<i64>> = text.split(',').map(value).collect();
+        let wrong = || bad(format!("{name} is no {}, or several separated by commas", enumeration.name));
+        Ok(values.ok_or_else(wrong)?.into_iter().collect())
     }
 
     /// The wanted rows of the audit.
@@ -106,9 +126,26 @@ impl Parameters {
         Ok(AuditRequest { since_us, until_us, principal, what, rows_max: 0 })
     }
 
+    /// The range of some series, or of all.
+    pub(super) fn series(&mut self) -> Result<ApiSeriesRequest, Refusal> {
+        let day = match self.take("range").as_deref() {
+            None | Some("hour") => false,
+            Some("day") => true,
+            Some(_) => return Err(bad("range is hour or day".to_owned())),
+        };
+        let text = self.take("names").unwrap_or_default();
+        let names: Vec<String> =
+            text.split(',').map(str::trim).filter(|_| !text.is_empty()).map(str::to_owned).collect();
+        match names.iter().all(|name| SERIES_NAMES.contains(&name.as_str())) {
+            true => Ok(ApiSeriesRequest { day, names }),
+            false => Err(bad(format!("names are some of {}, separated by commas", SERIES_NAMES.join(", ")))),
+        }
+    }
+
     /// A phone or a customer.
     pub(super) fn subject(&mut self) -> Result<ApiSubject, Refusal> {
-        match (self.take(PHONE), self.take("customer")) {
+        let phone = self.take_name(PHONE, IDENTIFIER_BYTES_MAX)?;
+        match (phone, self.take_name("customer", IDENTIFIER_BYTES_MAX)?) {
             (Some(phone), None) => Ok(ApiSubject { phone, customer: String::new() }),
             (None, Some(customer)) => Ok(ApiSubject { phone: String::new(), customer }),
             _ => Err(Refusal::new(RefusalCode::MissingAttribute, "give phone or customer, and not both")),
@@ -118,7 +155,8 @@ impl Parameters {
     /// The entry to take back.
     pub(super) fn removal(&mut self, tenant: &str) -> Result<RemoveDoNotCall, Refusal> {
         let ApiSubject { phone, customer } = self.subject()?;
-        let (list, campaign) = (self.take("list").unwrap_or_default(), self.take("campaign").unwrap_or_default());
+        let mut scope = |name| self.take_name(name, IDENTIFIER_BYTES_MAX).map(Option::unwrap_or_default);
+        let (list, campaign) = (scope("list")?, scope("campaign")?);
         // an entry of a list or of a campaign names no tenant
         let tenant = if list.is_empty() && campaign.is_empty() { tenant.to_owned() } else { String::new() };
         Ok(RemoveDoNotCall { phone, list, customer, tenant, campaign })

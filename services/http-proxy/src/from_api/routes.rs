@@ -80,6 +80,8 @@ pub enum Operation {
     MakeBackup,
     /// Actions of operators and administrators.
     Audit,
+    /// Figures of the last hour or day.
+    Series,
 }
 
 /// A row of the table.
@@ -112,7 +114,7 @@ const ONE: &str = "/lists/{list}/records/{record_id}";
 const HANDLE: &str = "/records/{handle}";
 
 /// Every operation. A record is named by list and record_id, or by its handle.
-pub const ROUTES: [Route; 44] = {
+pub const ROUTES: [Route; 45] = {
     use AccessScope::{Admin, Read, Update};
     use Operation as To;
     [
@@ -225,6 +227,7 @@ pub const ROUTES: [Route; 44] = {
             ("cancelSwitchover", "Cancels the scheduled switchover"),
         ),
         route(("POST", "/backups"), To::MakeBackup, Admin, ("makeBackup", "Begins a backup into the node's directory")),
+        route(("GET", "/series"), To::Series, Admin, ("getSeries", "Figures of the last hour or day, for plots")),
     ]
 };
 
@@ -237,17 +240,18 @@ pub(super) fn allow(segments: &[String]) -> &'static str {
 
 /// The sets of methods that paths have, in the order of the table.
 const ALLOWS: [(&[&str], &str); 7] = [
-    (&["GET"], "GET, OPTIONS"),
+    (&["GET"], "GET, HEAD, OPTIONS"),
     (&["POST"], "POST, OPTIONS"),
-    (&["GET", "POST"], "GET, POST, OPTIONS"),
-    (&["GET", "PATCH"], "GET, PATCH, OPTIONS"),
-    (&["GET", "POST", "DELETE"], "GET, POST, DELETE, OPTIONS"),
-    (&["POST", "GET"], "GET, POST, OPTIONS"),
-    (&["POST", "GET", "DELETE"], "GET, POST, DELETE, OPTIONS"),
+    (&["GET", "POST"], "GET, HEAD, POST, OPTIONS"),
+    (&["GET", "PATCH"], "GET, HEAD, PATCH, OPTIONS"),
+    (&["GET", "POST", "DELETE"], "GET, HEAD, POST, DELETE, OPTIONS"),
+    (&["POST", "GET"], "GET, HEAD, POST, OPTIONS"),
+    (&["POST", "GET", "DELETE"], "GET, HEAD, POST, DELETE, OPTIONS"),
 ];
 
-/// The row of a method and a path.
+/// The row of a method and a path. HEAD asks what GET asks, and its answer leaves the body out.
 pub(super) fn find(method: &str, segments: &[String]) -> Option<&'static Route> {
+    let method = if method == "HEAD" { "GET" } else { method };
     ROUTES.iter().find(|route| route.method == method && fits(route.path, segments))
 }
 
@@ -275,6 +279,8 @@ mod tests {
             assert!(!allow(&segments(route.path)).is_empty(), "{} has no Allow", route.path);
             assert_eq!(ROUTES.iter().filter(|other| other.id == route.id).count(), 1, "{}", route.id);
         }
+        assert_eq!(find("HEAD", &segments("/cluster")).map(|route| route.id), Some("getCluster"));
+        assert!(find("HEAD", &segments("/pause")).is_none() && !allow(&segments("/pause")).contains("HEAD"));
         for path in ["/", "/lists/", "/lists/a/records/1/processed/x", "/nothing", "/records"] {
             let found = find("GET", &segments(path)).map(|route| route.id);
             assert_eq!(found, None, "{path}");

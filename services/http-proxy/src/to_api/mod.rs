@@ -57,6 +57,7 @@ pub fn to_api(call: &Call, answer: ApiAnswer, base: impl Fn() -> String) -> Answ
         Some(Told::ScheduledSwitchover(reply)) => things::scheduled(reply),
         Some(Told::Pause(reply)) => things::pause(reply),
         Some(Told::Backups(backups)) => json_answer(StatusCode::OK, things::backups(backups)),
+        Some(Told::Series(series)) => json_answer(StatusCode::OK, things::series(series)),
         Some(Told::Audit(entries)) => items(entries.entries.into_iter().map(things::audit_entry).collect()),
         None => Answer::of_refusal(&unfit()),
     }
@@ -193,8 +194,23 @@ fn segment(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
+/// An answer of the interface: refusals are problems, and no cache keeps what an answer tells of records, whatever the credential.
+pub(crate) fn of_interface(answer: Answer) -> Answer {
+    let mut answer = as_problem(answer);
+    let unless_set = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    for (name, value) in unless_set {
+        if answer.headers.iter().all(|(known, _)| *known != name) {
+            answer.headers.push((name, value));
+        }
+    }
+    answer
+}
+
 /// A refusal in the form of the protocols as a problem; any other answer stays. The members of the refusal stay members.
-pub(crate) fn as_problem(answer: Answer) -> Answer {
+fn as_problem(answer: Answer) -> Answer {
     if answer.content != Content::Protocol || !(answer.status.is_client_error() || answer.status.is_server_error()) {
         return answer;
     }
@@ -230,6 +246,23 @@ mod tests {
             "detail": "There is no calling list \"x\"", "code": "LIST_NOT_FOUND", "GSW_CALLING_LIST": "x",
         });
         assert_eq!(body, wanted);
+    }
+
+    #[test]
+    fn no_answer_is_kept_by_a_cache_unless_the_answer_says_otherwise() {
+        let header = |answer: &Answer, name: http::HeaderName| {
+            let values = answer.headers.iter().filter(|(known, _)| *known == name);
+            values.map(|(_, value)| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let refusal = Answer::of_refusal(&Refusal::new(RefusalCode::Busy, "later"));
+        for answer in [json_answer(StatusCode::OK, json!({})), refusal, Answer::new(StatusCode::NO_CONTENT, "")] {
+            let answer = of_interface(answer);
+            assert_eq!(header(&answer, header::CACHE_CONTROL), ["no-store"]);
+            assert_eq!(header(&answer, header::X_CONTENT_TYPE_OPTIONS), ["nosniff"]);
+        }
+        let page = of_interface(page::answer(&http::Method::GET, "/api/page.js").unwrap());
+        assert_eq!(header(&page, header::CACHE_CONTROL), ["no-cache"]);
+        assert_eq!(header(&page, header::X_CONTENT_TYPE_OPTIONS), ["nosniff"]);
     }
 
     #[test]

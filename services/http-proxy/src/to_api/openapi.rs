@@ -15,7 +15,7 @@ use utoipa::openapi::{
 };
 
 use super::examples;
-use crate::from_api::{Operation, ROUTES, Route, VERSION_PREFIX, has_pages};
+use crate::from_api::{Operation, ROUTES, Route, SERIES_NAMES, VERSION_PREFIX, has_pages};
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
@@ -79,6 +79,7 @@ fn parameters(route: &Route) -> Vec<Parameter> {
         Operation::Records => parameters.extend(filters()),
         Operation::Entries => parameters.extend(subject()),
         Operation::Audit => parameters.extend(rows()),
+        Operation::Series => parameters.extend(of_series()),
         Operation::Remove => {
             parameters.extend(subject());
             parameters.push(of_query("list", string(), "The entry of this list alone"));
@@ -121,6 +122,15 @@ fn rows() -> [Parameter; 4] {
         ("what", string(), "Rows of this change or order, in any case, for example CreateToken"),
     ]
     .map(|(name, schema, means)| of_query(name, schema, means))
+}
+
+fn of_series() -> [Parameter; 2] {
+    let range = string().enum_values(Some(["hour", "day"]));
+    let names = format!("Some of {}, separated by commas; absent: all", SERIES_NAMES.join(", "));
+    [
+        of_query("range", range, "The last hour, in steps of 10 s, where absent; or the last day, in steps of 120 s"),
+        of_query("names", string(), &names),
+    ]
 }
 
 /// A phone or a customer; the example is about a phone.
@@ -197,6 +207,7 @@ fn responses(route: &Route) -> Vec<(&'static str, RefOr<Response>)> {
         Of::History => one("200", "Changes of the role, oldest first", "History"),
         Of::Switchover => one("200", "The outcome, or the plan with its candidates", "SwitchoverReport"),
         Of::Pause | Of::Resume => one("200", "Done", "OrderDone"),
+        Of::Series => one("200", "Values at equal distances, oldest first", "Series"),
         Of::Backups | Of::MakeBackup => one("200", "The schedule, and its last backup and failure", "Backups"),
         _ => one("200", "Done", "Acknowledgement"),
     };

@@ -17,6 +17,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      frame-ancestors 'none'",
 );
 const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
+/// A cache asks again: another release may stand behind this port.
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The description, made at the first call.
 static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
@@ -38,8 +40,11 @@ pub(crate) fn answer(method: &Method, path: &str) -> Option<Answer> {
         let refusal = outbound::Refusal::new(outbound::RefusalCode::Method, message);
         return Some(Answer::of_refusal(&refusal).allowing(Some(METHODS)));
     }
-    let headers: Vec<(HeaderName, HeaderValue)> =
-        vec![(header::CONTENT_SECURITY_POLICY, POLICY), (header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING)];
+    let headers: Vec<(HeaderName, HeaderValue)> = vec![
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING),
+        (header::CACHE_CONTROL, ASK_AGAIN),
+    ];
     Some(Answer { content, headers, ..Answer::new(StatusCode::OK, body) })
 }
 

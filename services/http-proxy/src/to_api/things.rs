@@ -9,7 +9,7 @@ use ocs_proto::{
         AuditEntry, BackupSchedule, Candidate, DoNotCallEntry, GroupInfo, HistoryReply, ListInfo, PauseReply, PeerLag,
         ScheduleSwitchoverReply, ScheduledSwitchover, StatusReply, SwitchoverReply,
     },
-    link::ApiBackups,
+    link::{ApiBackups, ApiSeries},
     outbound::DeclaredCampaign,
 };
 use outbound::{Refusal, RefusalCode};
@@ -262,6 +262,13 @@ pub(super) fn backups(backups: ApiBackups) -> Json {
         })),
         "last_failure": last_failure.map(|missed| json!({ "at_us": missed.at_us, "reason": missed.reason })),
     })
+}
+
+/// Figures of a node; an interval without a value has null.
+pub(super) fn series(told: ApiSeries) -> Json {
+    let series: Map<String, Json> =
+        told.series.into_iter().map(|series| (series.name, Json::from(series.values))).collect();
+    json!({ "node": told.node, "step_s": told.step_s, "from_s": told.from_s, "series": series })
 }
 
 /// A row of the audit; texts that a row lacks are null, as `ocsctl audit -o json` writes them.

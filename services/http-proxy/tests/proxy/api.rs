@@ -13,7 +13,9 @@ use ocs_proto::{
         AuditEntries, AuditEntry, Candidate, PauseReply, ScheduleSwitchoverReply, ScheduledSwitchover, ShowGroupsReply,
         ShowListReply, StatusReply, SwitchoverReply,
     },
-    link::{ApiAnswer, ApiOrder, Configure, api_answer::Told, api_call::Asked, api_order::Order},
+    link::{
+        ApiAnswer, ApiOrder, ApiSeries, ApiSeriesValues, Configure, api_answer::Told, api_call::Asked, api_order::Order,
+    },
     outbound::records_query::By,
 };
 use outbound::{Imported, Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, Value, key, wire};
@@ -177,6 +179,91 @@ fn a_patch_carries_its_condition() {
     for tag in ["a1", "\"a", "\"a\"b\""] {
         assert_eq!(patched(tag).unwrap_err().0, RefusalCode::BadValue, "{tag}");
     }
+}
+
+#[test]
+fn a_condition_that_the_operation_does_not_look_at_is_refused() {
+    let body = r#"{"GSW_FROM":1}"#;
+    for (method, target, header, is_taken) in [
+        ("PATCH", "/records/7", ("If-Match", "\"a1\""), true),
+        ("PATCH", "/records/7", ("If-Match", ""), false),
+        ("PATCH", "/records/7", ("If-Match", " , "), false),
+        ("PATCH", "/records/7", ("If-None-Match", "\"a1\""), false),
+        ("PATCH", "/lists/demo", ("If-Match", "\"a1\""), false),
+        ("POST", "/records/7/cancel", ("If-Match", "*"), false),
+        ("DELETE", "/do-not-call?phone=1", ("If-Match", "\"a1\""), false),
+        ("GET", "/records/7", ("If-None-Match", "\"a1\""), true),
+    ] {
+        let body = if method == "PATCH" && target.starts_with("/records") { body } else { "" };
+        let code = translated(method, target, &[header], body).map(|_| ()).map_err(|(code, _)| code);
+        assert_eq!(code, if is_taken { Ok(()) } else { Err(RefusalCode::BadValue) }, "{method} {target} {header:?}");
+    }
+}
+
+#[test]
+fn a_body_where_none_is_read_is_refused() {
+    for (method, target) in [
+        ("DELETE", "/do-not-call?phone=1"),
+        ("DELETE", "/switchover"),
+        ("POST", "/pause"),
+        ("POST", "/resume"),
+        ("GET", "/lists/demo/records"),
+    ] {
+        assert_eq!(code(method, target, r#"{"GSW_CALLING_LIST":"demo"}"#), RefusalCode::BadBody, "{method} {target}");
+        for body in ["", " \n", "{}"] {
+            assert!(translated(method, target, &[], body).is_ok(), "{method} {target} {body:?}");
+        }
+    }
+    assert!(translated("GET", "/switchover", &[], r#"{"to":"b"}"#).is_ok());
+}
+
+#[test]
+fn a_misspelt_member_of_do_not_call_entries_is_refused() {
+    for (target, body) in [
+        ("/do-not-call", r#"{"GSW_PHONE":"1","expires":7,"list":"demo"}"#),
+        ("/do-not-call/batch", r#"{"entries":[{"GSW_PHONE":"1"}],"list":"demo"}"#),
+        ("/do-not-call/batch", r#"{"entries":[{"GSW_PHONE":"1","expire":7}]}"#),
+        ("/do-not-call/batch", r#"{"entries":[{"GSW_PHONE":"1","GSW_CALLING_LIST":"demo"}]}"#),
+    ] {
+        let refused = translated("POST", target, &[], body).unwrap_err();
+        assert_eq!(refused.0, RefusalCode::BadValue, "{body}");
+        assert!(refused.1.contains("is no member of this body"), "{refused:?}");
+    }
+    let narrowed = r#"{"entries":[{"GSW_PHONE":"1","GSW_MESSAGE":"m","expires":7}],"GSW_CALLING_LIST":"demo"}"#;
+    assert!(translated("POST", "/do-not-call/batch", &[], narrowed).is_ok());
+}
+
+#[test]
+fn names_in_a_query_are_no_longer_than_in_a_path_and_values_are_compared_once() {
+    let name = |bytes: usize| "9".repeat(bytes);
+    for (target, longest) in [
+        ("/lists/demo/records?phone=", 1024),
+        ("/lists/demo/records?customer=", 1024),
+        ("/lists?tenant=", 255),
+        ("/do-not-call?phone=", 1024),
+        ("/do-not-call?customer=", 1024),
+    ] {
+        assert!(translated("GET", &format!("{target}{}", name(longest)), &[], "").is_ok(), "{target}");
+        assert_eq!(code("GET", &format!("{target}{}", name(longest + 1)), ""), RefusalCode::Limit, "{target}");
+    }
+    let removal = format!("/do-not-call?phone=1&list={}", name(1025));
+    assert_eq!(code("DELETE", &removal, ""), RefusalCode::Limit);
+    let repeated = format!("/lists/demo/records?status=Ready{}", ",2,Ready,1".repeat(5000));
+    let Some(Asked::Records(asked)) = call("GET", &repeated, "").asked else { panic!("a page") };
+    assert_eq!(asked.statuses, [1, 2]);
+}
+
+#[test]
+fn a_change_of_a_page_of_another_site_is_refused() {
+    let foreign = [("Host", "x"), ("Origin", "https://evil.example")];
+    for (method, target) in [("POST", "/pause"), ("DELETE", "/switchover"), ("POST", "/lists/demo/records")] {
+        let body = if target.ends_with("records") { r#"{"GSW_PHONE":"1"}"# } else { "" };
+        let refused = translated(method, target, &foreign, body).unwrap_err();
+        assert_eq!(refused.0, RefusalCode::Forbidden, "{method} {target}");
+        let with_token = [foreign[0], foreign[1], ("Authorization", "Bearer t")];
+        assert!(translated(method, target, &with_token, body).is_ok(), "{method} {target}");
+    }
+    assert!(translated("GET", "/cluster", &foreign, "").is_ok());
 }
 
 #[test]
@@ -421,6 +508,31 @@ fn the_audit_is_asked_for_by_time_principal_and_name_and_comes_in_pages() {
     assert_eq!(body["next"], cursor_text(&[1]));
 }
 
+#[test]
+fn series_are_asked_for_by_range_and_names_and_an_interval_without_a_value_is_null() {
+    let asked = |target: &str| match call("GET", target, "").asked {
+        Some(Asked::Order(ApiOrder { order: Some(Order::Series(asked)) })) => (asked.day, asked.names),
+        other => panic!("{target}: {other:?}"),
+    };
+    let all = Vec::<String>::new();
+    assert_eq!(asked("/series"), (false, all.clone()));
+    assert_eq!(asked("/series?range=hour&names="), (false, all.clone()));
+    assert_eq!(asked("/series?range=day&tenant=north"), (true, all));
+    let two = vec!["updates".to_owned(), "lag_entries".to_owned()];
+    assert_eq!(asked("/series?names=updates,+lag_entries"), (false, two));
+    for wrong in
+        ["range=week", "range=Hour", "names=update", "names=updates,", "names=,", "name=updates", "range=day&range=day"]
+    {
+        assert_eq!(code("GET", &format!("/series?{wrong}"), ""), RefusalCode::BadValue, "{wrong}");
+    }
+    let series = vec![ApiSeriesValues { name: "updates".into(), values: vec![f64::NAN, 12.5, 0.0] }];
+    let told = Told::Series(ApiSeries { node: "a".into(), step_s: 10, from_s: 1_767_225_600, series });
+    let wanted = serde_json::json!({
+        "node": "a", "step_s": 10, "from_s": 1_767_225_600, "series": { "updates": [null, 12.5, 0.0] },
+    });
+    assert_eq!(json(&answered(&call("GET", "/series", ""), told, &[])), wanted);
+}
+
 // === on the port ===
 
 #[tokio::test]
@@ -438,6 +550,27 @@ async fn the_interface_is_served_where_it_is_switched_on_and_describes_itself() 
     let off = Node::with(configure(), acknowledge).await;
     let refused = off.ask("GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!((refused.status, refused.code().as_str()), (404, "BAD_RESOURCE"));
+}
+
+#[tokio::test]
+async fn answers_are_kept_by_no_cache_and_another_method_hears_which_there_are() {
+    let node = Node::with(Configure { api: true, ..configure() }, acknowledge).await;
+    let other = node.ask("PUT /api/v1/cluster HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!((other.status, other.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+    let options = node.ask("OPTIONS /api/v1/do-not-call HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!((options.status, options.header("allow")), (204, Some("GET, HEAD, POST, DELETE, OPTIONS")));
+    for answer in [other, options] {
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
+    }
+    let page = node.ask("GET /api/page.css HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(page.header("cache-control"), Some("no-cache"));
+    let mut client = node.connect().await;
+    client
+        .send("HEAD /api/v1/nothing HTTP/1.1\r\nHost: x\r\n\r\nGET /api/v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 404 "));
+    assert_eq!(client.answer().await.unwrap().status, 404, "HEAD has no body");
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ const FOLDERS: [(&str, &[&str]); 4] = [
     ("Lists and records", &["lists", "records"]),
     ("Campaigns", &["campaigns", "campaign-groups"]),
     ("Do-Not-Call", &["do-not-call"]),
-    ("Operations", &["cluster", "history", "switchover", "pause", "resume", "backups", "audit"]),
+    ("Operations", &["cluster", "history", "switchover", "pause", "resume", "backups", "audit", "series"]),
 ];
 const DESCRIPTION: &str = "The REST interface of ocs, made from its description at /api/openapi.json. Set the variables base_url (either \
                            HTTP Proxy, or a load balancer in front of both) and token (an API token, `ocsctl token create`). Nodes \

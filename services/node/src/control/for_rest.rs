@@ -2,9 +2,12 @@
 //!
 //! Never judges a caller: `rest` has. Called through [`NodeOrders`].
 
-use ocs_proto::control::{
-    BackupSchedule, HistoryReply, PauseReply, PauseRequest, ScheduleSwitchoverReply, ScheduleSwitchoverRequest,
-    StatusReply, SwitchoverReply, SwitchoverRequest,
+use ocs_proto::{
+    control::{
+        BackupSchedule, HistoryReply, PauseReply, PauseRequest, ScheduleSwitchoverReply, ScheduleSwitchoverRequest,
+        StatusReply, SwitchoverReply, SwitchoverRequest,
+    },
+    link::{ApiSeries, ApiSeriesRequest},
 };
 use outbound::{Refusal, RefusalCode};
 use tokio::time::Instant;
@@ -44,6 +47,10 @@ impl NodeOrders for ControlApi {
 
     async fn backups(&self) -> Option<BackupSchedule> {
         status::schedule(self.sources.backups.borrow().clone())
+    }
+
+    fn series(&self, asked: &ApiSeriesRequest) -> ApiSeries {
+        self.series.answer(asked)
     }
 
     async fn make_backup(&self, at_primary: bool, who: Who) -> Result<BackupSchedule, Refusal> {

@@ -128,6 +128,7 @@ async fn stage_for(witness: bool, operators: Option<Arc<RefusalCounts>>) -> Stag
         about: Arc::new(about),
         give_up: Arc::new(|| Ok(())),
         deadline: Duration::from_secs(10),
+        series: crate::series::Series::new("a"),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();

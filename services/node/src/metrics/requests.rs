@@ -7,15 +7,14 @@ use ocs_proto::link::RequestCount;
 use outbound::Verb;
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{
-        counter::Counter,
-        family::Family,
-        histogram::{Histogram, exponential_buckets},
-    },
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
-use super::{Count, Sources, store};
+use super::{
+    Count, Sources, store,
+    updates::{DurationCounts, UpdateDurations, request_bounds},
+};
 
 /// Request name of a message without one.
 const UNNAMED: &str = "-";
@@ -34,6 +33,7 @@ struct RequestLabels {
 pub(super) struct Requests {
     total: Family<RequestLabels, Counter>,
     duration: Family<RequestLabels, Histogram, fn() -> Histogram>,
+    updates: UpdateDurations,
     held: Count,
     held_bytes: Count,
     held_total: Counter,
@@ -41,9 +41,8 @@ pub(super) struct Requests {
     ignored_keys: Counter,
 }
 
-/// 250 µs to 16 s: beyond the deadline of a request.
 fn request_seconds() -> Histogram {
-    Histogram::new(exponential_buckets(250e-6, 2.0, 17))
+    Histogram::new(request_bounds())
 }
 
 impl Requests {
@@ -51,6 +50,7 @@ impl Requests {
         let requests = Self {
             total: Family::default(),
             duration: Family::new_with_constructor(request_seconds),
+            updates: UpdateDurations::default(),
             held: Count::default(),
             held_bytes: Count::default(),
             held_total: Counter::default(),
@@ -97,6 +97,12 @@ impl Requests {
         self.total.get_or_create(&labels).inc_by(counted.durations_us.len() as u64);
         let duration = self.duration.get_or_create(&labels);
         counted.durations_us.iter().for_each(|us| duration.observe(f64::from(*us) / 1e6));
+        self.updates.add(counted);
+    }
+
+    /// Durations of updates that were done.
+    pub(super) fn update_durations(&self) -> DurationCounts {
+        self.updates.counts()
     }
 
     pub(super) fn refresh(&self, sources: &Sources) {

@@ -12,7 +12,10 @@ use outbound::{
     AccessScope, Answer, Answers, AuditFilter, Cursor, Query, RecordName, Refusal, RefusalCode, Reply, Resource,
     wire::records::{name_from_wire, query_from_wire},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Duration, Instant, timeout_at},
+};
 
 use super::{Answered, Calling, Rest, about, beside, of_answered, of_reply, told, unreadable};
 use crate::credentials::{AdmittedCall, CallReach, Judge, WantedCall};
@@ -38,15 +41,15 @@ pub(super) struct Bounds {
 
 impl Rest {
     pub(super) async fn question(&self, judge: &Judge, calling: &Calling, asked: Asked) -> Answered {
-        let is_long = matches!(&asked, Asked::Records(query) if query.by.is_none()) || is_due_before(&asked);
+        let turns = if is_long(&asked) { &self.long } else { &self.short };
         let (query, mut bounds) = judged(judge, calling, asked)?;
+        let _turn = turn(turns, calling.deadline).await?;
         if is_of_all(&query) && !bounds.client.tenant.is_empty() {
             let Answer::Declaration { declaration, .. } = self.ask(Query::Declaration).await? else {
                 return Err(unreadable());
             };
             bounds.tenant = Some(told::OfTenant::named(&bounds.client.tenant, &declaration)?);
         }
-        let _turn = if is_long { Some(self.turn(calling).await?) } else { None };
         let answer = self.ask(query).await?;
         told::told(answer, &bounds, self.door.engine().state().as_ref())
     }
@@ -63,11 +66,16 @@ impl Rest {
 
     async fn quick_group(&self, judge: &Judge, calls: Vec<ApiCall>, now: Instant) -> Vec<ApiAnswer> {
         let ids: Vec<u64> = calls.iter().map(|call| call.id).collect();
+        let first_ms = calls.iter().map(|call| call.deadline_ms).min().unwrap_or_default();
         let judged_call = |call: ApiCall| -> Judged {
             let (_, calling, asked) = Calling::of(call, now);
             judged(judge, &calling, asked.ok_or_else(unreadable)?)
         };
         let all: Vec<Judged> = calls.into_iter().map(judged_call).collect();
+        let _turn = match turn(&self.short, now + Duration::from_millis(first_ms.into())).await {
+            Ok(turn) => turn,
+            Err(busy) => return ids.into_iter().map(|id| of_reply(id, busy.clone())).collect(),
+        };
         let state = self.door.engine().state().clone();
         let answered = move |asked: Judged| -> Answered {
             let (query, bounds) = asked?;
@@ -85,17 +93,8 @@ impl Rest {
         let AuditRequest { since_us, until_us, principal, what, rows_max: _ } = asked;
         let filter = AuditFilter { since_us, until_us, principal, what };
         let after = Some(calling.cursor.clone()).filter(|cursor| !cursor.is_empty()).map(Cursor);
-        let _turn = self.turn(calling).await?;
+        let _turn = turn(&self.long, calling.deadline).await?;
         told::audit(self.ask(Query::Audit { filter, rows_max: calling.limit.into(), after }).await?)
-    }
-
-    /// A turn among the long questions.
-    async fn turn(&self, calling: &Calling) -> Result<tokio::sync::SemaphorePermit<'_>, Reply> {
-        let busy = || Refusal::new(RefusalCode::Busy, "Too many pages are being read: come back later");
-        match timeout_at(calling.deadline, self.long.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => Err(busy().into()),
-        }
     }
 
     /// The one answer to a question.
@@ -103,6 +102,18 @@ impl Rest {
         let state = self.door.engine().state().clone();
         let answered = beside(move || state.query(query).map(whole)).await?;
         answered.map_err(Reply::refused)?.ok_or_else(unreadable)
+    }
+}
+
+/// A turn among such questions.
+///
+/// # Errors
+/// No turn came before the deadline.
+async fn turn(turns: &Semaphore, deadline: Instant) -> Result<SemaphorePermit<'_>, Reply> {
+    let busy = || Refusal::new(RefusalCode::Busy, "Too many questions are being answered: come back later");
+    match timeout_at(deadline, turns.acquire()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(busy().into()),
     }
 }
 
@@ -144,9 +155,15 @@ fn is_of_all(query: &Query) -> bool {
     !matches!(query, Query::Record { .. } | Query::Records(_))
 }
 
-fn is_due_before(asked: &Asked) -> bool {
+/// Whether a question reads many rows: a page of a whole list, or all declared things of a kind.
+fn is_long(asked: &Asked) -> bool {
     use ocs_proto::outbound::records_query::By;
-    matches!(asked, Asked::Records(query) if matches!(query.by, Some(By::DueBeforeS(_))))
+    match asked {
+        Asked::Records(query) => matches!(query.by, None | Some(By::DueBeforeS(_))),
+        Asked::Lists(ApiName { name }) => name.is_empty(),
+        Asked::Campaigns(_) | Asked::Groups(_) => true,
+        _ => false,
+    }
 }
 
 /// The name of a question, and the lists in its reach.

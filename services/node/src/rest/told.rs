@@ -10,9 +10,15 @@ use outbound::{
     wire::records_to_wire,
 };
 use pair::StateReader;
+use prost::Message;
 
 use super::questions::Bounds;
 use crate::to_wire;
+
+/// A page of things is closed at this many bytes, far below the largest frame of the link.
+const PAGE_BYTES: usize = 1 << 20;
+/// Bytes of the numbers of a thing, roughly.
+const NUMBERS_BYTES: usize = 64;
 
 /// A tenant that a client names, and its campaigns.
 pub(super) struct OfTenant {
@@ -57,11 +63,11 @@ pub(super) fn told(answer: Answer, bounds: &Bounds, state: &dyn StateReader) -> 
             Ok((Told::Records(records_to_wire(page.rows)), next))
         }
         Answer::Lists(page) => {
-            let (lists, next) = paged(visible(page.rows, bounds), |list| list.dbid, bounds)?;
+            let lists = visible(page.rows, bounds).into_iter().map(to_wire::list);
+            let (lists, next) = paged(lists, |list| (list.dbid, list.encoded_len()), bounds)?;
             if lists.is_empty() && !bounds.name.is_empty() {
                 return Err(not_found(RefusalCode::ListNotFound, "calling list", &bounds.name));
             }
-            let lists = lists.into_iter().map(to_wire::list).collect();
             Ok((Told::Lists(ocs_proto::control::ShowListReply { lists }), next))
         }
         Answer::Declaration { declaration, .. } => campaigns(*declaration, bounds),
@@ -70,10 +76,12 @@ pub(super) fn told(answer: Answer, bounds: &Bounds, state: &dyn StateReader) -> 
                 bounds.tenant.as_ref().is_none_or(|tenant| tenant.campaigns.contains(&group.campaign_dbid))
             };
             groups.retain(is_visible);
+            groups.iter_mut().for_each(|group| group.held = Vec::new()); // the interface tells their number alone
             if groups.is_empty() && !bounds.name.is_empty() {
                 return Err(not_found(RefusalCode::GroupNotFound, "campaign group", &bounds.name));
             }
-            let (groups, next) = paged(groups, |group: &GroupInfo| group.dbid, bounds)?;
+            let size = |group: &GroupInfo| group.name.len() + group.campaign.len() + NUMBERS_BYTES;
+            let (groups, next) = paged(groups, |group: &GroupInfo| (group.dbid, size(group)), bounds)?;
             to_wire::groups(Answer::Groups(groups)).map(|groups| (Told::Groups(groups), next)).ok_or_else(unfit)
         }
         Answer::DoNotCall { forms, mut page } => {
@@ -126,7 +134,8 @@ fn campaigns(declaration: Declaration, bounds: &Bounds) -> Result<(Told, Vec<u8>
         return Err(not_found(RefusalCode::BadResource, "campaign", &bounds.name));
     }
     campaigns.sort_by_key(|campaign| campaign.dbid);
-    let (campaigns, next) = paged(campaigns, |campaign| campaign.dbid.unwrap_or_default(), bounds)?;
+    let place = |campaign: &DeclaredCampaign| (campaign.dbid.unwrap_or_default(), campaign.encoded_len());
+    let (campaigns, next) = paged(campaigns, place, bounds)?;
     Ok((Told::Campaigns(Declaration { campaigns, ..Declaration::default() }), next))
 }
 
@@ -140,22 +149,34 @@ fn is_of_tenant(entry: &DoNotCallEntry, bounds: &Bounds, state: &dyn StateReader
     }
 }
 
-/// The things behind the cursor, by DBID, as many as the page has; the place behind them.
-fn paged<T>(things: Vec<T>, dbid: impl Fn(&T) -> u32, bounds: &Bounds) -> Result<(Vec<T>, Vec<u8>), Reply> {
+/// The things behind the cursor, by DBID, as many as the page has, and no more than its bytes; the place behind them. `place`: DBID and
+/// bytes of a thing.
+fn paged<T>(
+    things: impl IntoIterator<Item = T>,
+    place: impl Fn(&T) -> (u32, usize),
+    bounds: &Bounds,
+) -> Result<(Vec<T>, Vec<u8>), Reply> {
     if bounds.limit == 0 {
-        return Ok((things, Vec::new()));
+        return Ok((things.into_iter().collect(), Vec::new()));
     }
     let unknown = || Refusal::new(RefusalCode::BadValue, "The cursor is none that a page of this kind gave");
     let after = match bounds.cursor.as_slice() {
         [] => None,
         bytes => Some(u32::from_be_bytes(bytes.try_into().map_err(|_| unknown())?)),
     };
-    let behind = things.into_iter().filter(|thing| after.is_none_or(|after| dbid(thing) > after));
-    let mut page: Vec<T> = behind.take(bounds.limit as usize + 1).collect();
-    let more = page.len() > bounds.limit as usize;
-    page.truncate(bounds.limit as usize);
-    let last = page.last().filter(|_| more).map(|thing| dbid(thing).to_be_bytes().to_vec());
-    Ok((page, last.unwrap_or_default()))
+    let (mut page, mut bytes, mut last) = (Vec::new(), 0, 0);
+    for thing in things {
+        let (dbid, size) = place(&thing);
+        if after.is_some_and(|after| dbid <= after) {
+            continue;
+        }
+        if page.len() == bounds.limit as usize || bytes >= PAGE_BYTES {
+            return Ok((page, u32::to_be_bytes(last).to_vec()));
+        }
+        (bytes, last) = (bytes + size, dbid);
+        page.push(thing);
+    }
+    Ok((page, Vec::new()))
 }
 
 #[cfg(test)]
@@ -200,12 +221,34 @@ mod tests {
 
     #[test]
     fn a_page_of_things_goes_on_behind_its_last_dbid_and_ends_with_the_last_thing() {
-        let dbid = |number: &u32| *number;
+        let dbid = |number: &u32| (*number, 0);
         let (first, next) = paged(vec![101, 102, 105], dbid, &bounds(2, &[])).unwrap();
         assert_eq!((first, next.clone()), (vec![101, 102], 102_u32.to_be_bytes().to_vec()));
         let (second, end) = paged(vec![101, 103, 105], dbid, &bounds(2, &next)).unwrap();
         assert_eq!((second, end), (vec![103, 105], Vec::new()));
         assert!(paged(vec![101], dbid, &bounds(2, &[1])).is_err());
+    }
+
+    #[test]
+    fn a_page_of_large_things_is_closed_by_its_bytes_and_goes_on_behind_them() {
+        let large = |number: &u32| (*number, PAGE_BYTES / 2);
+        let (first, next) = paged(vec![101, 102, 103], large, &bounds(100, &[])).unwrap();
+        assert_eq!((first, next.clone()), (vec![101, 102], 102_u32.to_be_bytes().to_vec()));
+        assert_eq!(paged(vec![101, 102, 103], large, &bounds(100, &next)).unwrap(), (vec![103], Vec::new()));
+        let larger = |number: &u32| (*number, 3 * PAGE_BYTES);
+        assert_eq!(paged(vec![101, 102], larger, &bounds(100, &[])).unwrap().0, [101], "a page has one thing at least");
+    }
+
+    #[test]
+    fn a_group_tells_how_many_records_are_held_and_not_which() {
+        let held = vec![outbound::HeldRecord::default(); 1000];
+        let group = GroupInfo { dbid: 7, held, held_total: 1000, ..GroupInfo::default() };
+        match told(Answer::Groups(vec![group]), &bounds(100, &[]), &Reader::at(outbound::RULES_NEWEST)) {
+            Ok((Told::Groups(found), _)) => {
+                assert_eq!((found.groups[0].held.len(), found.groups[0].held_total), (0, 1000));
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -35,9 +35,11 @@ impl Audit {
         rows_max: u64,
         after: Option<&Cursor>,
     ) -> Result<Self, Refusal> {
+        let first = encoded(&Key::Audit { stamp_us: filter.since_us.unwrap_or(0), number: 0 });
         let from = match after {
-            Some(cursor) => behind(Key::decode(Table::Audit, &cursor.0).ok_or_else(unknown_cursor)?),
-            None => encoded(&Key::Audit { stamp_us: filter.since_us.unwrap_or(0), number: 0 }),
+            // a cursor of another question may stand before the first wanted row
+            Some(cursor) => behind(Key::decode(Table::Audit, &cursor.0).ok_or_else(unknown_cursor)?).max(first),
+            None => first,
         };
         Ok(Self { state, filter, from, left: rows_max, ended: false })
     }

@@ -3,7 +3,7 @@
 //! Never writes, and waits only for the disk; the caller checks before whether the state is recent enough
 //! ([`crate::Door`]). Called by the door and the control API.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use outbound::{
     Answer, Answers, Attributes, DoNotCallBatch, HistoryEntry, ImportBatch, Query, Refusal, RefusalCode, Reply,
@@ -128,6 +128,10 @@ impl StateReader for RecordsReader {
 
     fn client_updates(&self) -> u64 {
         self.counts.client_updates()
+    }
+
+    fn stamped_time(&self) -> Duration {
+        self.counts.stamped_time()
     }
 
     fn preview_counts(&self) -> PreviewCounts {

@@ -10,10 +10,11 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use chassis::{lines::Causes, logging::masked};
-use outbound::Effect;
+use outbound::{Effect, Origin};
 use records::Event;
 
 use crate::{DueCounts, PreviewCounts};
@@ -26,12 +27,16 @@ const LIST_CHARS_MAX: usize = 64;
 const LINES_PER_MINUTE: u32 = 60;
 /// Lines about idempotency keys that were forgotten before their time.
 const SHORTENED_LINES_PER_MINUTE: u32 = 1;
+/// Longest time between two stamps that counts: a group without commands makes no time.
+const STAMP_GAP_US_MAX: u64 = 1_000_000;
 
 /// Counts of events since the start of this process. Cheap to clone; all clones show the same counts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct EventCounts {
     ignored_keys: Arc<AtomicU64>,
     client_updates: Arc<AtomicU64>,
+    last_stamp_us: Arc<AtomicU64>,
+    stamped_us: Arc<AtomicU64>,
     previews: Arc<Mutex<PreviewCounts>>,
     due: Arc<Mutex<DueCounts>>,
 }
@@ -45,6 +50,11 @@ impl EventCounts {
     /// Updates by clients of HTTP.
     pub(super) fn client_updates(&self) -> u64 {
         self.client_updates.load(Ordering::Relaxed)
+    }
+
+    /// The time that passed by the stamps of the commands, gaps beyond [`STAMP_GAP_US_MAX`] cut to that.
+    pub(super) fn stamped_time(&self) -> Duration {
+        Duration::from_micros(self.stamped_us.load(Ordering::Relaxed))
     }
 
     /// Counts of previews.
@@ -79,6 +89,23 @@ impl EventCounts {
     }
 }
 
+/// Counts of one run of entries.
+#[derive(Debug, Default)]
+pub(super) struct RunCounts {
+    of_clients: u64,
+    last_stamp_us: u64,
+    stamped_us: u64,
+}
+
+impl RunCounts {
+    /// Counts a command.
+    pub(super) fn take(&mut self, origin: Origin, stamp_us: u64) {
+        self.of_clients += u64::from(origin == Origin::Http);
+        self.stamped_us += stamp_us.saturating_sub(self.last_stamp_us).min(STAMP_GAP_US_MAX);
+        self.last_stamp_us = stamp_us;
+    }
+}
+
 /// The counts, and the keys and lines logged already.
 pub(super) struct Told {
     counts: EventCounts,
@@ -102,9 +129,16 @@ impl Told {
         self.counts.clone()
     }
 
-    /// Counts updates by clients of HTTP.
-    pub(super) fn add_client_updates(&self, count: u64) {
-        self.counts.client_updates.fetch_add(count, Ordering::Relaxed);
+    /// The counts of a run that begins behind the last one.
+    pub(super) fn begin_run(&self) -> RunCounts {
+        RunCounts { last_stamp_us: self.counts.last_stamp_us.load(Ordering::Relaxed), ..RunCounts::default() }
+    }
+
+    /// Adds the counts of a run that was decided.
+    pub(super) fn add_run(&self, run: &RunCounts) {
+        self.counts.client_updates.fetch_add(run.of_clients, Ordering::Relaxed);
+        self.counts.stamped_us.fetch_add(run.stamped_us, Ordering::Relaxed);
+        self.counts.last_stamp_us.store(run.last_stamp_us, Ordering::Relaxed);
     }
 
     /// Counts and logs an event. After a crash the events of entries that were not yet durable come a second time.
@@ -234,6 +268,25 @@ mod tests {
         ];
         events.iter().for_each(|event| told.take(event));
         assert_eq!(counts.due(), DueCounts { returned: 101, overdue: 2, missed: 4 });
+    }
+
+    #[test]
+    fn time_by_stamps_goes_on_over_runs_and_a_silence_counts_as_a_second_at_most() {
+        let told = Told::new();
+        let counts = told.counts();
+        let second = 1_000_000;
+        for (stamps, of_clients, time_us) in [
+            (&[1_700_000_000 * second][..], 1, second),
+            (&[1_700_000_000 * second + 300, 1_700_000_000 * second + 500], 3, second + 500),
+            (&[], 3, second + 500),
+            (&[1_700_003_600 * second, 1_700_003_600 * second + 7], 5, 2 * second + 507),
+        ] {
+            let mut run = told.begin_run();
+            stamps.iter().for_each(|stamp_us| run.take(Origin::Http, *stamp_us));
+            run.take(Origin::Control, stamps.last().copied().unwrap_or(run.last_stamp_us));
+            told.add_run(&run);
+            assert_eq!((counts.client_updates(), counts.stamped_time()), (of_clients, Duration::from_micros(time_us)));
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use utoipa::openapi::{
 };
 
 use super::{integer, string};
+use crate::from_api::SERIES_NAMES;
 
 /// The schemas by name.
 pub(super) fn all() -> Vec<(&'static str, Schema)> {
@@ -29,6 +30,8 @@ pub(super) fn all() -> Vec<(&'static str, Schema)> {
         ("OrderDone", object().property("done", boolean())),
         ("Backups", backups()),
         ("AuditEntry", audit_entry()),
+        ("Series", series()),
+        ("SeriesValues", series_values()),
     ];
     all.into_iter().map(|(name, schema)| (name, schema.into())).collect()
 }
@@ -168,6 +171,21 @@ fn audit_entry() -> ObjectBuilder {
     row.property("acted_us", or_null(Type::Integer)).required("at_us").required("number")
 }
 
+fn series() -> ObjectBuilder {
+    let means = "UTC seconds of the end of the first interval; each further value is step_s later";
+    let series = with(object(), &["node"], string)
+        .property("step_s", integer())
+        .property("from_s", integer().description(Some(means)))
+        .property("series", Ref::from_schema_name("SeriesValues"));
+    ["node", "step_s", "from_s", "series"].into_iter().fold(series, ObjectBuilder::required)
+}
+
+/// The values of each figure; null: the node did not run, or does not know the figure.
+fn series_values() -> ObjectBuilder {
+    let values = || ArrayBuilder::new().items(or_null(Type::Number));
+    SERIES_NAMES.iter().fold(object(), |object, name| object.property(*name, values()))
+}
+
 #[cfg(test)]
 mod tests {
     use ocs_proto::{
@@ -175,7 +193,7 @@ mod tests {
             AuditEntry, BackupMade, BackupMissed, BackupSchedule, Candidate, GroupInfo, HistoryEntry, HistoryReply,
             ListInfo, PeerLag, ScheduledSwitchover, StatusReply, SwitchoverReply,
         },
-        link::ApiBackups,
+        link::{ApiBackups, ApiSeries, ApiSeriesValues},
         outbound::{CampaignList, CampaignLists, DeclaredCampaign, UserField},
     };
     use serde_json::{Map, Value};
@@ -230,5 +248,10 @@ mod tests {
         let schedule = Some(BackupSchedule { last, last_failure, ..BackupSchedule::default() });
         compare("Backups", &things::backups(ApiBackups { schedule }));
         compare("AuditEntry", &things::audit_entry(AuditEntry::default()));
+        let values = |name: &&str| ApiSeriesValues { name: (*name).to_owned(), values: vec![f64::NAN] };
+        let series = SERIES_NAMES.iter().map(values).collect();
+        let series = things::series(ApiSeries { series, ..ApiSeries::default() });
+        compare("Series", &series);
+        compare("SeriesValues", &series["series"]);
     }
 }
