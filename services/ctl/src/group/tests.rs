@@ -37,12 +37,14 @@ fn said(node: &str, role: Role, confirmed: bool, term: u64) -> Result<Box<Status
     }))
 }
 
-fn group(cluster: &Cluster, statuses: [Result<Box<StatusReply>, CallError>; 3]) -> GroupAnswers<'_> {
+fn group(cluster: &Cluster, statuses: Statuses) -> GroupAnswers<'_> {
     let seen = cluster.nodes().iter().zip(statuses).map(|(node, status)| NodeAnswer { node, status }).collect();
     GroupAnswers { seen }
 }
 
-fn whole() -> [Result<Box<StatusReply>, CallError>; 3] {
+type Statuses = [Result<Box<StatusReply>, CallError>; 3];
+
+fn whole() -> Statuses {
     [said("a", Role::Primary, true, 5), said("b", Role::Backup, true, 5), said("w", Role::Witness, true, 5)]
 }
 
@@ -183,7 +185,7 @@ async fn a_node_that_does_not_vote_yet_makes_the_group_not_whole() {
     assert_eq!(group(&cluster, statuses).not_whole(0), Some("b: does not vote yet".to_owned()));
 }
 
-fn code(statuses: [Result<Box<StatusReply>, CallError>; 3]) -> u8 {
+fn code(statuses: Statuses) -> u8 {
     let cluster = cluster();
     group(&cluster, statuses).health().err().map_or(0, |failure| failure.exit_code())
 }
@@ -247,7 +249,7 @@ async fn a_node_that_is_asked_for_by_name_is_named_with_the_reason_of_each_silen
 #[tokio::test]
 async fn updates_are_replicated_once_every_disk_has_them_and_every_data_node_has_applied_them() {
     let cluster = cluster();
-    let with = |change: &dyn Fn(&mut [Result<Box<StatusReply>, CallError>; 3])| {
+    let with = |change: &dyn Fn(&mut Statuses)| {
         let mut statuses = whole();
         statuses[2].as_mut().unwrap().applied_index = 0; // a witness applies nothing
         change(&mut statuses);
@@ -256,7 +258,7 @@ async fn updates_are_replicated_once_every_disk_has_them_and_every_data_node_has
     };
     assert_eq!(with(&|_| {}), Ok(()));
     let lacks = |node: &str, entries| Err(Failure::Refused(format!("not replicated: {node} lacks {entries} entries")));
-    let witness_behind = |all: &mut [Result<Box<StatusReply>, CallError>; 3], lag| {
+    let witness_behind = |all: &mut Statuses, lag| {
         let peers = &mut all[0].as_mut().unwrap().role.as_mut().unwrap().peers;
         peers.iter_mut().find(|peer| peer.node == "w").unwrap().lag_entries = lag;
     };
