@@ -1,6 +1,9 @@
 //! `ocsctl sandbox`: a pair with a campaign by one command, lines that work, a reset, and an end that leaves nothing of its own and
 //! everything of others.
 
+#[path = "../../../services/ctl/tests/verbs/json/schema.rs"]
+mod schema;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -9,6 +12,8 @@ use std::{
 
 use ocs_ha_tests::{Client, Ran, Signal, ocsctl, rows, runs, signal_to, until};
 use serde_json::Value;
+
+use self::schema::Schema;
 
 /// The answers to the lines of a sandbox that carry an event, in their order; the fetched record goes to standard error.
 const EVENTS: [&str; 5] =
@@ -25,10 +30,13 @@ impl Sandbox {
         Ran::of(&mut ocsctl("127.0.0.1:1", "", &[&["sandbox"], words, &["--dir", &dir]].concat()))
     }
 
+    /// The result of a verb, in the form of the verb's file.
     fn json(&self, words: &[&str]) -> Value {
         let ran = self.run(&[words, &["-o", "json"]].concat());
         assert_eq!(ran.code, 0, "{words:?}: {}{}", ran.out, ran.err);
-        ran.json()
+        let view = ran.json();
+        require_form(words[0], &view);
+        view
     }
 }
 
@@ -38,6 +46,13 @@ impl Drop for Sandbox {
             self.run(&["stop", "--remove"]);
         }
     }
+}
+
+/// Compares a result with the file of its verb in `docs/ocsctl-json`.
+fn require_form(verb: &str, view: &Value) {
+    let file = format!("docs/ocsctl-json/sandbox-{verb}.json");
+    let schema = Schema::read(&Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(file));
+    assert_eq!(schema.check(view), Ok(schema.objects()), "{verb}: {view}");
 }
 
 fn text<'a>(view: &'a Value, name: &str) -> &'a str {
@@ -135,6 +150,7 @@ fn a_killed_node_is_started_again_and_its_configuration_is_compared_with_its_fil
     until("the end of b", || !runs(killed));
     let status = sandbox.run(&["status", "-o", "json"]);
     assert_eq!((status.code, status.json()["nodes"][1]["pid"].as_u64()), (1, None), "{}", status.err);
+    require_form("status", &status.json());
     let again = sandbox.json(&["start"]);
     let pid = |view: &Value, node: usize| view["nodes"][node]["pid"].as_u64();
     assert_eq!((pid(&again, 0), pid(&again, 2)), (pid(&view, 0), pid(&view, 2)), "the others went on");
@@ -162,6 +178,10 @@ fn a_killed_node_is_started_again_and_its_configuration_is_compared_with_its_fil
     fs::write(&file, "[node]\nnam = \"b\"\n").unwrap();
     let checked = Ran::of(&mut ocsctl("127.0.0.1:1", "", &["config", "check", file.to_str().unwrap()]));
     assert!(checked.code == 2 && checked.out.contains("there is no such key"), "{}{}", checked.out, checked.err);
+
+    let stopped = sandbox.json(&["stop"]);
+    assert_eq!((&stopped["stopped"], &stopped["removed"]), (&serde_json::json!(["a", "b", "w"]), &false.into()));
+    assert!(pids(&again).iter().all(|pid| !runs(*pid)), "{stopped}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! file was in an output, so that no field can be added, renamed or removed unnoticed.
 
 mod schema;
+mod storage;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,13 +12,22 @@ use std::{
 };
 
 use ocs_proto::{
-    control::{AuditEntry, GetRecordReply, GroupInfo, HeldRecord, NotDialable, RecordChange, UpgradeReply},
+    control::{
+        AuditEntry, GetRecordReply, GroupInfo, HeldRecord, NotDialable, PendingKey, RecordChange, ScheduledSwitchover,
+        UpgradeReply,
+    },
     outbound::{Attribute, Done, Reply, Value, reply::Body, value::Kind},
 };
 use serde_json::Value as Json;
 
-use self::schema::Schema;
+use self::{
+    schema::Schema,
+    storage::{FOLDER, Storage},
+};
 use crate::{Double, Ran, backups::backup, nobody, ocsctl_at, ran_with, traffic::campaign};
+
+/// Verbs about nodes that `ocsctl` starts itself: the end-to-end test of the sandbox compares their outputs with the files.
+const OF_REAL_NODES: [&str; 4] = ["sandbox-reset", "sandbox-start", "sandbox-status", "sandbox-stop"];
 
 /// The directory of the files.
 fn directory() -> PathBuf {
@@ -61,11 +71,14 @@ async fn every_output_of_every_verb_fits_its_file_and_no_object_of_a_file_is_wit
     of_backups(&mut outputs).await;
     of_traffic(&mut outputs).await;
     of_contexts(&mut outputs).await;
+    of_configurations(&mut outputs).await;
+    of_storages(&mut outputs).await;
     let faults: Vec<String> = outputs.0.iter().flat_map(|(name, documents)| faults(name, documents)).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     let files = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path());
     let files: BTreeSet<String> = files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
-    assert_eq!(outputs.0.into_keys().collect::<BTreeSet<String>>(), files, "left: outputs, right: docs/ocsctl-json");
+    let compared: BTreeSet<String> = outputs.0.into_keys().chain(OF_REAL_NODES.map(str::to_owned)).collect();
+    assert_eq!(compared, files, "left: outputs, right: docs/ocsctl-json");
 }
 
 /// The faults of a verb's outputs, and the objects of its file that no output had.
@@ -87,7 +100,7 @@ fn faults(name: &str, documents: &[Json]) -> Vec<String> {
 
 async fn of_the_group(outputs: &mut Outputs) {
     let double = Double::start().await;
-    double.state().full = true;
+    (double.state().full, double.state().scheduled) = (true, Some(ScheduledSwitchover::default()));
     let b = double.endpoints().split(',').nth(1).unwrap().to_owned();
     let b_alone = format!("{},{b}", nobody().await);
     for (name, words) in [("status", &["status"][..]), ("role", &["role"])] {
@@ -130,6 +143,10 @@ async fn of_orders(outputs: &mut Outputs) {
     let double = Double::start().await;
     for name in ["pause", "resume", "switchover"] {
         outputs.add(&double, name, &[name]).await;
+    }
+    let at = "2026-12-01T04:00:00+01:00";
+    for words in [&["--at", at, "--dry-run"][..], &["b", "--at", at], &["--cancel"]] {
+        outputs.add(&double, "switchover", &[&["switchover"][..], words].concat()).await;
     }
     outputs.add(&double, "proxy-restart", &["proxy", "restart"]).await;
     outputs.add(&double, "drain", &["drain", "b"]).await;
@@ -226,13 +243,44 @@ async fn of_credentials(outputs: &mut Outputs) {
 async fn of_backups(outputs: &mut Outputs) {
     let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
     double.state().backup = backup(dir.path());
-    let (file, ocsd) = (dir.path().join("b.ocsbackup"), dir.path().join("ocsd"));
-    fs::write(&ocsd, "#!/bin/sh\nexit 0\n").unwrap();
-    fs::set_permissions(&ocsd, fs::Permissions::from_mode(0o755)).unwrap();
-    let (file, ocsd) = (file.to_str().unwrap(), ocsd.to_str().unwrap());
+    let (file, ocsd) = (dir.path().join("b.ocsbackup"), ocsd(dir.path()));
+    let file = file.to_str().unwrap();
     outputs.add(&double, "backup-create", &["backup", "create", file]).await;
     outputs.add(&double, "backup-verify", &["backup", "verify", file]).await;
-    outputs.add(&double, "backup-restore", &["backup", "restore", file, "--config", "none.toml", "--ocsd", ocsd]).await;
+    let restore = ["backup", "restore", file, "--config", "none.toml", "--ocsd", &ocsd];
+    outputs.add(&double, "backup-restore", &restore).await;
+}
+
+/// A program that takes every backup and every configuration.
+fn ocsd(directory: &Path) -> String {
+    let program = directory.join("ocsd");
+    fs::write(&program, "#!/bin/sh\nexit 0\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    program.to_str().unwrap().to_owned()
+}
+
+async fn of_storages(outputs: &mut Outputs) {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let storage = Storage::with(backup(dir.path())).await;
+    let file = dir.path().join("fetched");
+    for (name, words) in [
+        ("backup-fetch", &["backup", "fetch", FOLDER, file.to_str().unwrap()][..]),
+        ("backup-list", &["backup", "list", FOLDER]),
+        ("backup-prune", &["backup", "prune", FOLDER, "--keep", "1", "--dry-run"]),
+    ] {
+        outputs.add(&double, name, &[words, &["--s3-endpoint", &storage.url]].concat()).await;
+    }
+}
+
+async fn of_configurations(outputs: &mut Outputs) {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let key = "http_proxy.encoding".to_owned();
+    let pending = PendingKey { key, in_use: "\"\"".to_owned(), next: "\"utf-8\"".to_owned(), needs: Vec::new() };
+    (double.state().hold_time_ms_of_b, double.state().pending_of_b) = (Some(4000), vec![pending]);
+    double.state().fault_of_b = Some("b.toml, line 3: not TOML".to_owned());
+    outputs.add(&double, "config-show", &["config", "show"]).await;
+    outputs.add(&double, "config-diff", &["config", "diff"]).await;
+    outputs.add(&double, "config-check", &["config", "check", "a.toml", "--ocsd", &ocsd(dir.path())]).await;
 }
 
 async fn of_traffic(outputs: &mut Outputs) {
@@ -240,6 +288,8 @@ async fn of_traffic(outputs: &mut Outputs) {
     let file = campaign(&double, &dir);
     outputs.add(&double, "replay", &["replay", file.to_str().unwrap(), "--list", "demo"]).await;
     outputs.add(&double, "drill", &["drill", "switchover", "--rounds", "1"]).await;
+    let load = ["bench", "--create-list", "--records", "5", "--clients", "1", "--seconds", "1"];
+    outputs.add(&double, "bench", &load).await;
 }
 
 async fn of_contexts(outputs: &mut Outputs) {

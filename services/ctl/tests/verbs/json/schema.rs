@@ -1,7 +1,7 @@
 //! A JSON schema as far as the files in `docs/ocsctl-json` use one, read strictly: an object has no keys beside those that are
 //! named, so that no field is added, renamed or removed without its file.
 //!
-//! Never a general validator. Called by the test of the outputs.
+//! Never a general validator. Called by the tests of outputs, here and of the sandbox.
 
 use std::{collections::BTreeSet, path::Path};
 
