@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::to_http::Answer;
 
-/// An answer of this size or less takes no room: it is small beside its connection.
+/// An answer of this size or less takes no room: such an answer is small beside its connection.
 const FREE_BYTES: usize = 64 << 10;
 /// Room of all answers that are larger, bytes.
 const ROOM_BYTES_MAX: usize = 128 << 20;

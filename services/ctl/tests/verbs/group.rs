@@ -82,7 +82,8 @@ async fn a_local_time_without_a_zone_is_no_time_for_a_switchover() {
     for words in [&["--cancel", "--at", "2026-12-01T03:00:00Z"][..], &["b", "--to", "b"]] {
         assert_eq!(ocsctl(&double, &[&["switchover"][..], words].concat()).await.code, 2, "{words:?}");
     }
-    assert_eq!((double.state().primary.clone(), double.state().scheduled.clone()), ("a".to_owned(), None));
+    let state = double.state();
+    assert_eq!((state.primary.as_str(), &state.scheduled), ("a", &None));
 }
 
 #[tokio::test]

@@ -143,7 +143,8 @@ async fn backups_are_kept_in_an_s3_compatible_storage_whole_or_not_at_all() {
     assert_eq!(pruned.json()["removed"], serde_json::json!([first]), "{}", pruned.err);
     let left = moto.ocsctl(&nowhere, &["backup", "list", &url("c/"), "-o", "json"]).await;
     assert_eq!(names(&left, "backups").len(), 2);
-    assert_eq!(moto.ask("GET", &format!("/{BUCKET}/c/notes.txt"), b"").0, 200);
+    let (_, kept) = moto.ask("GET", &format!("/{BUCKET}?list-type=2&prefix=c/"), b"");
+    assert!(kept.contains("<Key>c/notes.txt</Key>"), "{kept}");
 }
 
 #[tokio::test]

@@ -92,14 +92,18 @@ pub(super) fn show(state: &mut DoubleState) -> Vec<ListInfo> {
     state.lists.iter().map(info).chain(going).collect()
 }
 
-/// The columns of a list, then its rows by two.
+/// The columns of a list, then its rows by two; every record is Ready.
 pub(super) fn export(state: &DoubleState, asked: ExportRequest) -> Result<Vec<ExportRows>, Status> {
     const ALL: [&str; 3] = ["record_id", "contact_info", "handle"];
     let ExportRequest { list, columns } = asked;
     let columns = if columns.is_empty() { ALL.map(str::to_owned).to_vec() } else { columns };
     let rows = state.lists.get(&list).ok_or_else(|| Status::not_found(format!("there is no list named {list}")))?;
-    let places: Vec<_> = columns.iter().filter_map(|one| ALL.iter().position(|all| all == one)).collect();
-    let row = |row: &[String; 3]| ImportRow { values: places.iter().map(|place| row[*place].clone()).collect() };
+    let value = |row: &[String; 3], column: &String| match ALL.iter().position(|all| all == column) {
+        Some(place) => Some(row[place].clone()),
+        None => (column == "record_status").then(|| "1".to_owned()),
+    };
+    let of = columns.clone();
+    let row = |row: &[String; 3]| ImportRow { values: of.iter().filter_map(|column| value(row, column)).collect() };
     let mut messages = vec![ExportRows { columns, ..ExportRows::default() }];
     let more = rows.chunks(2).map(|rows| ExportRows { rows: rows.iter().map(row).collect(), ..ExportRows::default() });
     messages.extend(more);
