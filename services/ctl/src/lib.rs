@@ -34,9 +34,9 @@ mod output_file;
 mod print;
 mod programs;
 mod replay;
-mod tls_probe;
-mod sandbox;
 mod s3;
+mod sandbox;
+mod tls_probe;
 mod usage;
 mod verbs;
 

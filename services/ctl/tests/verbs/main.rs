@@ -5,9 +5,9 @@
 
 mod audit;
 mod backups;
-mod contexts;
 mod bench;
 mod configuration;
+mod contexts;
 mod declared;
 mod dnc;
 mod double;
@@ -22,8 +22,8 @@ mod tokens;
 mod traffic;
 mod undoing;
 mod upkeep;
-mod watch;
 mod waits;
+mod watch;
 
 use std::process::Output;
 
