@@ -119,7 +119,9 @@ def records(tour, name):
     tour.call("processRecord", 200, handles[3], body=result)
     tour.call("stopRecordOfList", 200, name, 5)
     tour.call("stopRecord", 200, handles[5])
-    assert tour.call("cancelRecord", 404, handles[1]).parsed.code == "RECORD_FINALISED"
+    # another key: the same request would be answered as its repeat
+    again = tour.call("cancelRecord", 404, handles[1], idempotency_key="another request")
+    assert again.parsed.code == "RECORD_FINALISED"
 
 
 def campaigns(tour, name):
