@@ -117,11 +117,14 @@ fn every_command_comes_back_from_the_wire() {
 }
 
 #[test]
-fn how_attributes_were_sent_comes_back_from_the_wire_and_is_no_content() {
+fn how_attributes_were_sent_comes_back_from_the_wire_and_a_condition_alone_is_content() {
     let mut request = request();
     let content = request.content();
-    request.attributes.sent = Sent { query_keys: vec!["_".into()], unknown_form: true, if_match: vec!["a1".into()] };
+    request.attributes.sent = Sent { query_keys: vec!["_".into()], unknown_form: true, if_match: Vec::new() };
     assert_eq!(request.content(), content);
+    // a change under another condition is another request, and no repeat
+    request.attributes.sent.if_match = vec!["a1".into()];
+    assert_ne!(request.content(), content);
     let command = Command::new(3, id(7), 9, Origin::Http, Body::Request(request));
     let bytes = command_to_wire(&command).encode_to_vec();
     let read = ocs_proto::outbound::Command::decode(bytes.as_slice()).unwrap();
